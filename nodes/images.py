@@ -82,8 +82,11 @@ def save_image(
     alpha: Mask | None = None,
     *,
     prefix: Annotated[str, Text(file_name=True)] = "ponystudio",
-    format: Annotated[str, Choice(("png", "webp", "jpeg"))] = "png",
+    format: Annotated[str, Choice(("png", "webp", "jpeg", "avif"))] = "png",
     quality: Annotated[int, Range(1, 100)] = 95,
+    metadata: Annotated[
+        str, Choice(("everything", "without prompts", "nothing")), Label("Written inside")
+    ] = "everything",
     ctx: Context,
 ) -> None:
     """Write pictures into the output folder, with the graph that made them inside.
@@ -94,11 +97,15 @@ def save_image(
             %time%, %seed%, %model%, %sampler%, %steps%, %cfg%, %width%, %height%,
             %batch_number%, %counter%, %prompt%, %date:yyyy-MM-dd% and %node.param% are filled in;
             so are [seed] and the like.
-        format: png loses nothing; webp and jpeg are smaller; jpeg has no transparency.
-        quality: For webp and jpeg; a webp of 100 loses nothing.
+        format: png loses nothing; webp, jpeg and avif are smaller; jpeg has no transparency.
+        quality: For all but png; a webp of 100 loses nothing.
+        metadata: How the picture was made, for others and for Open its graph: everything, without
+            the prompts, or nothing; the settings may allow less.
     """
     alpha = None if alpha_of(image, alpha) is None else alpha
-    ctx.save_picture(image, prefix=prefix, format=format, quality=quality, alpha=alpha)
+    ctx.save_picture(
+        image, prefix=prefix, format=format, quality=quality, alpha=alpha, metadata=metadata
+    )
 
 
 @node(

@@ -85,12 +85,14 @@ class Context(Protocol):
         format: str,
         quality: int = 95,
         alpha: Mask | None = None,
+        metadata: str = "everything",
     ) -> list[Path]:
         """Write every picture of the batch into the output folder, with its graph inside.
 
-        `format` is "png", "webp" or "jpeg"; `quality` (1..100) is for the latter two, 100 makes a
-        webp lossless. `alpha` ([B or 1,1,H,W], 1 opaque) becomes the pictures' transparency,
-        where the format has it.
+        `format` is "png", "webp", "jpeg" or "avif"; `quality` (1..100) is for all but png, 100
+        makes a webp lossless. `alpha` ([B or 1,1,H,W], 1 opaque) becomes the pictures'
+        transparency, where the format has it. `metadata`: "everything", "without prompts" or
+        "nothing" of how they were made, and never more than the user's settings allow.
         """
 
     def show_picture(self, image: Image, *, alpha: Mask | None = None) -> list[Path]:

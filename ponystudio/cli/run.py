@@ -16,11 +16,14 @@ from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open
 from ponystudio.cli.interrupts import cancellable, interruptible
 from ponystudio.cli.progress import JsonLines, RunDisplay, TextReport
 from ponystudio.errors import UsageError
+from ponystudio.graph.formats.metadata_policy import TEXTS, MetadataPolicy
 from ponystudio.library import user_folders
+from ponystudio.pictures import content_credentials
 from ponystudio.system.file_names import absolute, why_closed
 from ponystudio.system.own_program import working_folder
 
 DEVICES = ("auto", "cpu", "cuda[:N]", "rocm", "mps")
+METADATA = tuple(texts.replace(" ", "-") for texts in TEXTS)
 DTYPES = ("auto", "fp32", "fp16", "bf16")
 
 
@@ -34,6 +37,13 @@ def add_arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--cache-dir", metavar="DIR", type=folder, help="where results are kept")
     parser.add_argument("--no-disk-cache", action="store_true", help="keep no results on disk")
+    parser.add_argument(
+        "--metadata", choices=METADATA, default="everything", help="what saved pictures say"
+    )
+    parser.add_argument(
+        "--no-disclosure", action="store_true", help="do not mark pictures as made by AI"
+    )
+    parser.add_argument("--sign", action="store_true", help="sign that mark (the extra c2pa)")
     parser.add_argument("--events", action="store_true", help="tell all as JSON lines on stdout")
     parser.add_argument("--dry-run", action="store_true", help="say what would run, and why")
 
@@ -46,6 +56,13 @@ def main(arguments: Namespace) -> int:
                 "--cache-dir and --no-disk-cache contradict each other.",
                 remedy="Leave one of them out.",
             )
+        if arguments.sign and arguments.no_disclosure:
+            raise UsageError(
+                "--sign and --no-disclosure contradict each other: what is signed is the mark.",
+                remedy="Leave one of them out.",
+            )
+        if arguments.sign and not content_credentials.available():
+            raise content_credentials.not_available()
         if arguments.cache_dir and (reason := why_closed(absolute(arguments.cache_dir))):
             raise UsageError(
                 f"Nothing can be written there: {reason}",
@@ -80,6 +97,8 @@ def _run(
         "scope": str(absolute(arguments.graph)),
     }
 
+    texts, disclosed = arguments.metadata.replace("-", " "), not arguments.no_disclosure
+    metadata = MetadataPolicy(texts, disclosed, arguments.sign)
     os.chdir(working_folder())  # every path is whole by now
 
     def work(cancel: Event) -> None:
@@ -92,7 +111,7 @@ def _run(
             return
         # What nodes print belongs to the notes; stdout is for paths and events.
         with redirect_stdout(sys.stderr):
-            run_graph(opened.graph, on_event=display, cancel=cancel, **settings)
+            run_graph(opened.graph, metadata=metadata, on_event=display, cancel=cancel, **settings)
 
     cancellable(work)
 

@@ -42,6 +42,7 @@ from ponystudio.engine.protocol.worker_messages import MemoryUse, RunRequest
 from ponystudio.engine.receipts import Receipts
 from ponystudio.engine.run_planner import RunPlanner
 from ponystudio.engine.run_services import RunObserver, RunServices
+from ponystudio.engine.versions import versions
 from ponystudio.errors import Cancelled, ChangedFile, NotWritable, PonyStudioError
 from ponystudio.graph.name_tokens import NameValues
 from ponystudio.graph.result_keys import Environment
@@ -224,7 +225,14 @@ class Engine:
         while not self.results.pin(plan.needed):
             plan = self._planner.plan(request, files, check)  # an entry on disk was gone or torn
         receipts = Receipts(
-            request.graph, plan.inputs.graph, self.packs.catalog, files, self.environment, cancel
+            request.graph,
+            plan.inputs.graph,
+            self.packs.catalog,
+            files,
+            self.environment,
+            cancel,
+            request.metadata,
+            versions(self.choice),
         )
         services = RunServices(
             request=request,

@@ -108,7 +108,8 @@ class Execution:
             id = step.node.id
             services.history.record(scope, id, self._keys.nodes[id])
             if step.spec.effects:
-                services.saved_outputs.record(scope, id, self._keys.identity(id), written)
+                identity = self._keys.identity(id) + services.request.metadata.suffix
+                services.saved_outputs.record(scope, id, identity, written)
         self._unsettled.clear()
 
     def _report_unneeded(self, scope: str) -> None:

@@ -12,6 +12,7 @@ from ponystudio.engine.memory.devices import DeviceChoice, choose
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.protocol.run_events import Event, NodePlan
 from ponystudio.engine.protocol.worker_messages import RunRequest
+from ponystudio.graph.formats.metadata_policy import USUAL, MetadataPolicy
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 
@@ -32,6 +33,7 @@ def run_graph(
     targets: tuple[str, ...] | None = None,
     scope: str = "",
     always_write: bool = True,
+    metadata: MetadataPolicy = USUAL,
     on_event: OnEvent = lambda _: None,
     cancel: Flag | None = None,
 ) -> None:
@@ -39,10 +41,20 @@ def run_graph(
 
     `memory`: bytes that may be taken of the device's, 0 for what there is. `cache_dir` None keeps
     no results on disk, `index_path` None no hashes of model files. `targets` are the nodes to run,
-    None those that save or show. Raises the first error of the check (BadInput), RunError when a
-    node fails, and Cancelled once `cancel` was set.
+    None those that save or show. `metadata`: what saved files say of how they were made. Raises
+    the first error of the check (BadInput), RunError when a node fails, and Cancelled once `cancel`
+    was set.
     """
-    request = RunRequest(graph, folders, output, output / "previews", targets, scope, always_write)
+    request = RunRequest(
+        graph,
+        folders,
+        output,
+        output / "previews",
+        targets,
+        scope,
+        always_write,
+        metadata=metadata,
+    )
     with _engine(packs, choose(device, dtype, memory), cache_dir, index_path, on_event) as engine:
         if errors := engine.check(request):
             raise errors[0]

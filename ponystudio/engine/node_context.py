@@ -25,9 +25,13 @@ from ponystudio.engine.protocol.run_events import Memory, Note, Output, Progress
 from ponystudio.engine.run_services import RunServices
 from ponystudio.errors import Cancelled, NotANumber
 from ponystudio.graph.atomic_write import write_bytes
-from ponystudio.graph.formats.embedded_metadata import GRAPH, SUFFIXES, embed
+from ponystudio.graph.formats.embedded_metadata import GRAPH
+from ponystudio.graph.formats.metadata_policy import EVERYTHING, MetadataPolicy
+from ponystudio.graph.formats.picture_writer import SUFFIXES, Sign, embed
 from ponystudio.graph.output_names import filled
+from ponystudio.library import user_folders
 from ponystudio.library.recognition.recognise import recognise
+from ponystudio.pictures import content_credentials
 
 # Previews a second; more of them no eye sees.
 PREVIEWS = 30
@@ -176,21 +180,26 @@ class RunContext:
         format: str,
         quality: int = 95,
         alpha: Mask | None = None,
+        metadata: str = EVERYTHING,
     ) -> list[Path]:
+        policy = self._services.request.metadata.at_most(metadata)
+        writer = partial(embed, format=format, quality=quality, sign=self._signer(policy))
         return self._write_pictures(
-            self._services.request.output, image, prefix, format, quality, alpha
+            self._services.request.output, image, prefix, SUFFIXES[format], alpha, policy, writer
         )
 
     def show_picture(self, image: Image, *, alpha: Mask | None = None) -> list[Path]:
+        policy = self._services.request.metadata
+        writer = partial(embed, format="png")
         return self._write_pictures(
-            self._services.request.previews, image, self.node, "png", 95, alpha
+            self._services.request.previews, image, self.node, ".png", alpha, policy, writer
         )
 
     def save_weights(
         self, tensors: Mapping[str, LazyTensor], metadata: Mapping[str, str], *, prefix: str
     ) -> Path:
         self.check_cancelled()
-        fields = {**metadata, GRAPH: self._services.receipts.graph_text()}
+        fields = {**metadata, **self._graph_field()}
 
         def write(path: Path) -> None:
             write_safetensors(path, tensors, fields, self.progress)
@@ -200,21 +209,36 @@ class RunContext:
 
     def save_latent(self, latent: Latent, *, prefix: str) -> list[Path]:
         self.check_cancelled()
-        metadata = {GRAPH: self._services.receipts.graph_text()}
-        data = latent_bytes(latent.values, latent.family, metadata)
+        data = latent_bytes(latent.values, latent.family, self._graph_field())
         write = partial(write_bytes, data=data)
         height, width = (CELL * side for side in latent.values.shape[-2:])
         name = self._name(prefix, (width, height), (0, len(latent.values)))
         return [self._saved(self._services.request.output, name, ".latent", write)]
+
+    def _signer(self, policy: MetadataPolicy) -> Sign | None:
+        """What signs pictures, if they are to be signed and can be."""
+        if not (policy.signed and policy.disclosed):
+            return None
+        if not content_credentials.available():
+            self.note(content_credentials.not_available().what)
+            return None
+        return partial(
+            content_credentials.signed, who=content_credentials.identity(user_folders.data())
+        )
+
+    def _graph_field(self) -> dict[str, str]:
+        text = self._services.receipts.graph_text()
+        return {GRAPH: text} if text else {}
 
     def _write_pictures(
         self,
         folder: Path,
         image: Image,
         prefix: str,
-        format: str,
-        quality: int,
+        suffix: str,
         alpha: Mask | None,
+        policy: MetadataPolicy,
+        writer: Callable[..., None],
     ) -> list[Path]:
         count = len(image.pixels)
         paths = []
@@ -222,13 +246,14 @@ class RunContext:
             self.check_cancelled()
             opaque = None if alpha is None else alpha.values[min(index, len(alpha.values) - 1)]
             picture = to_picture(pixels, opaque)
-            fields = self._services.receipts.fields(self.node, picture.size, (index, count))
+            batch = (index, count)
+            said = self._services.receipts.metadata(self.node, picture.size, batch, policy)
 
-            def write(path: Path, picture: Any = picture, fields: Any = fields) -> None:
-                embed(picture, path, format, fields, quality)
+            def write(path: Path, picture: Any = picture, said: Any = said) -> None:
+                writer(picture, path, fields=said.fields, source_type=said.source_type)
 
-            name = self._name(prefix, picture.size, (index, count))
-            paths.append(self._saved(folder, name, SUFFIXES[format], write))
+            name = self._name(prefix, picture.size, batch)
+            paths.append(self._saved(folder, name, suffix, write))
         return paths
 
     def _name(self, prefix: str, size: tuple[int, int], batch: tuple[int, int]) -> str:

@@ -1,13 +1,15 @@
-"""What a saved picture says about how it was made: its graph, a receipt, A1111's parameters."""
+"""What a saved picture says about how it was made: its graph, a receipt, A1111's parameters, and
+that a model made it.
+"""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ponystudio import __version__
 from ponystudio.api import NodeSpec, ParamSpec
@@ -15,12 +17,15 @@ from ponystudio.diffusion.sampling.names import A1111_SCHEDULES, SAMPLER_SPECS
 from ponystudio.engine.run_files import RunFiles, until, wait_for
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
+from ponystudio.graph.digital_source import source_type
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.a1111_infotext import infotext
 from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.formats.metadata_policy import NOTHING, USUAL, WITHOUT_PROMPTS, MetadataPolicy
+from ponystudio.graph.formats.without_prompts import without_prompts
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment
-from ponystudio.graph.topology import ancestors
+from ponystudio.graph.topology import ancestors, known_value
 from ponystudio.library.formats.content_id import (
     Heard,
     Identity,
@@ -28,17 +33,38 @@ from ponystudio.library.formats.content_id import (
     hashes,
     identity,
 )
+from ponystudio.library.recognition.model_notes import said_of
+from ponystudio.library.recognition.recognise import recognise
 
 # Kinds of files that are no models, and are not named by hash.
 INPUT_KINDS = ("input", "latents")
+# Params by which noise differs between programs and devices.
+NOISE_PARAMS = ("noise", "rules")
+# Letters of a licence: its name, or the first words of its text.
+LONGEST_LICENCE = 200
+
+
+class PictureMetadata(NamedTuple):
+    """What goes into a file beside the pixels: texts by name, and where the picture comes from."""
+
+    fields: Mapping[str, str]
+    source_type: str = ""
+
+
+@dataclass(frozen=True)
+class _ModelFacts:
+    """What of a model's file is not its content: how others know it, and under which terms."""
+
+    autov3: str = ""
+    licence: str = ""
 
 
 class Receipts:
-    """Makes the text fields of the pictures of one run.
+    """Makes what the pictures of one run carry.
 
-    `written` is the graph as the user has it, `running` what of it runs. Hashes of model files that
-    are not known yet are made in the background from the start, for a picture is done only later. A
-    run that is cancelled does not wait for them.
+    `written` is the graph as the user has it, `running` what of it runs, `versions` what it runs
+    on. Hashes of model files that are not known yet are made in the background from the start, for
+    a picture is done only later. A run that is cancelled does not wait for them.
     """
 
     def __init__(
@@ -49,46 +75,86 @@ class Receipts:
         files: RunFiles,
         environment: Environment,
         cancel: threading.Event,
+        policy: MetadataPolicy = USUAL,
+        versions: Mapping[str, Any] | None = None,
     ) -> None:
         self._running, self._catalog, self._environment = running, catalog, environment
         self._written, self._run_files, self._cancel = written, files, cancel
-        self._autov3: dict[str, str] = {}
-        self._hashing: threading.Thread | None = None
+        self._policy, self._versions = policy, versions or {}
+        self._facts: dict[str, _ModelFacts] = {}
+        self._finding: threading.Thread | None = None
         self._seconds: dict[str, float] = {}
 
     def start(self, steps: Iterable[str]) -> None:
         """Begin with the files that these nodes depend on."""
         files = self._files(ancestors(self._running, steps))
-        loras = {name: path for name, (kind, path) in files.items() if kind == "loras"}
-        if loras:
-            self._hashing = threading.Thread(
-                target=self._hash, args=(loras,), name="hashes of LoRAs", daemon=True
+        if files and self._policy.texts != NOTHING:
+            self._finding = threading.Thread(
+                target=self._find_facts, args=(files,), name="facts of models", daemon=True
             )
-            self._hashing.start()
+            self._finding.start()
 
     def finish(self) -> None:
         """Wait for the hashes. Raises Cancelled."""
         self._run_files.wait(self._cancel)
-        wait_for(self._hashing, self._cancel)
+        wait_for(self._finding, self._cancel)
 
     def record_seconds(self, node: str, seconds: float) -> None:
         """How long a node of this run took."""
         self._seconds[node] = round(seconds, 4)
 
-    def fields(self, node: str, size: tuple[int, int], batch: tuple[int, int]) -> dict[str, str]:
-        """The fields of a picture of `size` that `node` writes; `batch` is its index and count."""
+    def metadata(
+        self, node: str, size: tuple[int, int], batch: tuple[int, int], policy: MetadataPolicy
+    ) -> PictureMetadata:
+        """Of a picture of `size` that `node` writes; `batch` is its index and count."""
+        origin = source_type(self._running, self._catalog, node) if policy.disclosed else ""
+        if policy.texts == NOTHING:
+            return PictureMetadata({}, origin)
         self.finish()
+        files = self._files(ancestors(self._running, [node]))
+        fields = {
+            GRAPH: self._graph_text(files, policy.texts),
+            RECEIPT: json.dumps(self._receipt(node, files, batch, policy), ensure_ascii=False),
+        }
+        if parameters := self._parameters(node, files, size, batch, policy):
+            fields[PARAMETERS] = parameters
+        return PictureMetadata(fields, origin)
+
+    def graph_text(self) -> str:
+        """The graph file, with what is known of its models, for what is saved and is no picture;
+        "" if nothing is to be carried."""
+        if self._policy.texts == NOTHING:
+            return ""
+        self.finish()
+        return self._graph_text(self._files(self._running.nodes), self._policy.texts)
+
+    def _graph_text(self, files: Mapping[str, tuple[str, Path]], texts: str) -> str:
+        models: dict[str, Any] = dict(self._written.models)
+        for name, (kind, path) in files.items():
+            models[name] = {**models.get(name, {}), "kind": kind, **self._hash_of(path)}
+        graph = replace(self._written, models=models)
+        if texts == WITHOUT_PROMPTS:
+            graph = without_prompts(graph, self._catalog)
+        return graph_format.dumps(graph, self._catalog)
+
+    def _receipt(
+        self,
+        node: str,
+        files: Mapping[str, tuple[str, Path]],
+        batch: tuple[int, int],
+        policy: MetadataPolicy,
+    ) -> dict[str, Any]:
         ids = ancestors(self._running, [node])
-        files = self._files(ids)
-        receipt = {
+        receipt: dict[str, Any] = {
             "ponystudio": __version__,
             "node": node,
             "batch": {"index": batch[0], "size": batch[1]},
-            "seeds": self._seeds(ids),
+            "seeds": self._values(ids, lambda param: param.type == "seed"),
+            "noise": self._values(ids, lambda param: param.name in NOISE_PARAMS),
             # Of those that ran; the results of the others were there already.
             "seconds": {id: self._seconds[id] for id in sorted(ids) if id in self._seconds},
             "models": {
-                name: {"kind": kind, **self._content_of(path), **self._hash_of(path)}
+                name: {"kind": kind, **self._content_of(path), **self._known_of(name, path)}
                 for name, (kind, path) in sorted(files.items())
             },
             "environment": {
@@ -98,29 +164,35 @@ class Receipts:
                 "attention": self._environment.attention,
                 "code": dict(self._environment.fingerprints),
             },
+            "versions": dict(self._versions),
         }
-        parameters = infotext(
-            self._running,
+        if policy.texts == WITHOUT_PROMPTS:
+            receipt["left_out"] = "prompts"
+        return receipt
+
+    def _parameters(
+        self,
+        node: str,
+        files: Mapping[str, tuple[str, Path]],
+        size: tuple[int, int],
+        batch: tuple[int, int],
+        policy: MetadataPolicy,
+    ) -> str:
+        graph = self._running
+        if policy.texts == WITHOUT_PROMPTS:
+            graph = without_prompts(graph, self._catalog)
+        return infotext(
+            graph,
             node,
             size=size,
             catalog=self._catalog,
-            hashes={**self._sha256(files), **self._autov3},
+            hashes={**self._sha256(files), **self._autov3()},
+            embeddings=self._embeddings(ancestors(self._running, [node])),
             samplers={spec.name: spec.a1111_name for spec in SAMPLER_SPECS},
             schedules=A1111_SCHEDULES,
             batch=batch,
             version=f"PonyStudio {__version__}",
         )
-        fields = {GRAPH: self.graph_text(files), RECEIPT: json.dumps(receipt, ensure_ascii=False)}
-        return {**fields, PARAMETERS: parameters} if parameters else fields
-
-    def graph_text(self, files: Mapping[str, tuple[str, Path]] | None = None) -> str:
-        """The graph file, with what is known of its models."""
-        self.finish()
-        found = self._files(self._running.nodes) if files is None else files
-        models: dict[str, Any] = dict(self._written.models)
-        for name, (kind, path) in found.items():
-            models[name] = {**models.get(name, {}), "kind": kind, **self._hash_of(path)}
-        return graph_format.dumps(replace(self._written, models=models), self._catalog)
 
     def _content_of(self, path: Path) -> dict[str, str]:
         content = self._run_files.known(path)
@@ -135,12 +207,44 @@ class Receipts:
         found = {name: self._run_files.known(path).sha256 for name, (_, path) in files.items()}
         return {name: sha256 for name, sha256 in found.items() if sha256}
 
-    def _hash(self, loras: Mapping[str, Path]) -> None:
-        for name, path in loras.items():
+    def _known_of(self, name: str, path: Path) -> dict[str, str]:
+        """Its hashes, as others know it, and its licence."""
+        known, facts = self._hash_of(path), self._facts.get(name, _ModelFacts())
+        if sha256 := known.get("sha256"):
+            known["autov2"] = sha256[:10]
+        if facts.autov3:
+            known["autov3"] = facts.autov3
+        if facts.licence:
+            known["licence"] = facts.licence
+        return known
+
+    def _autov3(self) -> dict[str, str]:
+        return {name: facts.autov3 for name, facts in self._facts.items() if facts.autov3}
+
+    def _embeddings(self, ids: Iterable[str]) -> dict[str, str]:
+        """The SHA-256 of the textual inversions that prompts call, by their names."""
+        found: dict[str, str] = {}
+        for id in ids:
+            node = self._running.nodes[id]
+            for param in self._catalog[node.type].params:
+                if not param.prompt:
+                    continue
+                text, dialect = (
+                    str(known_value(self._running.nodes, self._catalog, node, name) or "")
+                    for name in (param.name, "dialect")
+                )
+                for name, path in self._run_files.called(text, dialect).items():
+                    found[name] = self._run_files.known(path).sha256
+        return {name: sha256 for name, sha256 in sorted(found.items()) if sha256}
+
+    def _find_facts(self, files: Mapping[str, tuple[str, Path]]) -> None:
+        for name, (kind, path) in files.items():
             own = self._run_files.held(path).files.own
+            if own is None:
+                continue
             try:
-                if own is not None and (found := _autov3(path, own, until(self._cancel))):
-                    self._autov3[name] = found
+                autov3 = _autov3(path, own, until(self._cancel)) if kind == "loras" else ""
+                self._facts[name] = _ModelFacts(autov3, _licence(path))
             except Cancelled:
                 return
             except PonyStudioError:
@@ -155,12 +259,12 @@ class Receipts:
             if spec.kind not in INPUT_KINDS
         }
 
-    def _seeds(self, ids: Iterable[str]) -> dict[str, int]:
+    def _values(self, ids: Iterable[str], wanted: Callable[[ParamSpec], bool]) -> dict[str, Any]:
         return {
             f"{id}.{param.name}": value
             for id in sorted(ids)
             for param, value in self._params([id])
-            if param.type == "seed"
+            if wanted(param)
         }
 
     def _params(self, ids: Iterable[str]) -> Iterator[tuple[ParamSpec, Any]]:
@@ -195,3 +299,9 @@ def _autov3(path: Path, own: Identity, heard: Heard) -> str:
         return found if identity(path) == own else ""
 
     return _known_autov3.of((own,), find)
+
+
+def _licence(path: Path) -> str:
+    """What its header or the notes beside it say of the terms, in a line."""
+    text = said_of(path, recognise(path).metadata).licence
+    return " ".join(text[: 4 * LONGEST_LICENCE].split())[:LONGEST_LICENCE]

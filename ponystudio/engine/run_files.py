@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.diffusion.text.embedding_names import may_mean
+from ponystudio.diffusion.text.embedding_names import called, may_mean
 from ponystudio.errors import Cancelled, ChangedFile, PonyStudioError
 from ponystudio.graph.model import Node
 from ponystudio.library.file_checks import files_of
@@ -99,6 +99,11 @@ class RunFiles:
     def embeddings(self) -> dict[str, Path]:
         """The textual inversions that prompts may name."""
         return {name: self.path("embeddings", name) for name in self._folders.names("embeddings")}
+
+    def called(self, prompt: str, dialect: str) -> dict[str, Path]:
+        """The textual inversions that a prompt calls, as far as its words tell."""
+        embeddings = self.embeddings()
+        return {name: embeddings[name] for name in called(prompt, dialect, embeddings)}
 
     def embedding_contents(
         self, node: Node, param: ParamSpec, embeddings: Mapping[str, Path]

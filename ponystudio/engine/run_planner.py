@@ -237,7 +237,8 @@ class RunPlanner:
         if request.always_write or request.ignore_cache:
             return False
         folders = request.output, request.previews
-        return self._saved_outputs.up_to_date(request.scope, node, identity, folders)
+        known = identity + request.metadata.suffix
+        return self._saved_outputs.up_to_date(request.scope, node, known, folders)
 
     def _suffixes(self, inputs: PlanInputs, files: RunFiles) -> KeySuffixes | None:
         """What decides a result besides its key: how it must be run for lack of memory, embeddings

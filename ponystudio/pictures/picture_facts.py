@@ -16,6 +16,7 @@ from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.a1111_infotext import NEGATIVE, PROMPT, parse
 from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.formats.xmp_packet import SOURCE_TYPE
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
 from ponystudio.pictures.reader_protocol import PictureFacts, PictureHead
@@ -35,6 +36,7 @@ LONGEST_PROMPT, LONGEST_WORD = 100_000, 1000
 def facts_in(fields: Mapping[str, str], head: PictureHead | None) -> PictureFacts:
     """What the texts of a picture say; whatever they are, it is short."""
     known = _from_parameters(fields.get(PARAMETERS, "")) | _from_graph(fields)
+    known["source_type"] = fields.get(SOURCE_TYPE, "")
     if head is not None:
         known |= {"width": head.width, "height": head.height}
     return PictureFacts(**{name: _short(name, value) for name, value in known.items()})
@@ -67,6 +69,7 @@ def _from_graph(fields: Mapping[str, str]) -> dict[str, Any]:
     known: dict[str, Any] = {"receipt": bool(receipt), "node": _text(receipt.get("node"))}
     if isinstance(models, dict):
         known["files"] = tuple(sorted({_stem(name) for name in models}))
+        known["licences"] = tuple(_licences(models))
     if isinstance(environment, dict):
         known |= {name: _text(environment.get(name)) for name in ("device", "dtype")}
     graph = _graph(fields)
@@ -74,6 +77,14 @@ def _from_graph(fields: Mapping[str, str]) -> dict[str, Any]:
         return known
     known["graph_hash"] = graph_hash(graph)
     return known | _made_by(graph, known["node"], models)
+
+
+def _licences(models: Mapping[str, Any]) -> Iterator[str]:
+    """Of those whose terms are known, in a line each."""
+    for name, model in sorted(models.items()):
+        terms = _text(model.get("licence")) if isinstance(model, dict) else ""
+        if terms:
+            yield " ".join(f"{_stem(name)}: {terms}".split())
 
 
 def graph_hash(graph: Graph) -> str:

@@ -136,6 +136,8 @@ class PictureFacts(ReaderAnswer, frozen=True, tag="facts"):
     graph_hash: str = ""
     receipt: bool = False
     files: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    source_type: str = ""
 
 
 class PicturePixels(ReaderAnswer, frozen=True, tag="pixels"):
@@ -174,6 +176,7 @@ class SidecarNotes(ReaderAnswer, frozen=True, tag="sidecar"):
     notes: str = ""
     description: str = ""
     base: str = ""
+    licence: str = ""
     activation_text: str = ""
     trained_words: tuple[str, ...] = ()
 

@@ -32,9 +32,31 @@ def notes_in(file: BinaryIO) -> SidecarNotes:
         notes=_text(said.get("notes")),
         description=_text(said.get("description")),
         base=_text(said.get("baseModel")) or _text(said.get("sd version")),
+        licence=_licence(said, model if isinstance(model, dict) else {}),
         activation_text=_text(said.get("activation text")),
         trained_words=tuple(map(_text, words[:MOST_WORDS])) if isinstance(words, list) else (),
     )
+
+
+# What Civitai's flags, where they say so, ask of those who use a model.
+_TERMS = (
+    ("allowNoCredit", "its maker is to be credited"),
+    ("allowDerivatives", "no merges of it"),
+    ("allowDifferentLicense", "merges under the same terms"),
+)
+
+
+def _licence(said: dict[str, Any], model: dict[str, Any]) -> str:
+    """A licence by its name, and the terms that are flags of Civitai's, in words."""
+    found = [_text(said.get("license")) or _text(model.get("license"))]
+    found += [words for flag, words in _TERMS if model.get(flag) is False]
+    if "allowCommercialUse" in model:
+        uses = model["allowCommercialUse"]
+        uses = uses if isinstance(uses, list) else [uses]
+        # Of older notes one word that includes those before it.
+        if not {"Image", "Rent", "RentCivit", "Sell"} & {use for use in uses if _text(use)}:
+            found.append("pictures are not to be sold")
+    return "; ".join(filter(None, found))
 
 
 def _text(value: Any) -> str:

@@ -18,13 +18,20 @@ from PySide6.QtCore import QObject, Signal
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import make_folder, write_bytes
+from ponystudio.graph.formats.metadata_policy import (
+    EVERYTHING,
+    NOTHING,
+    TEXTS,
+    WITHOUT_PROMPTS,
+    MetadataPolicy,
+)
 from ponystudio.library import user_folders
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.json_store import put_aside
 from ponystudio.studio.restore_guard import Key, RestoreGuard
 
 FILE = "settings.json"
-Section = Literal["", "look", "files", "engine", "keys"]
+Section = Literal["", "look", "files", "sharing", "engine", "keys"]
 _log = logging.getLogger(__name__)
 
 
@@ -122,6 +129,39 @@ SETTINGS = (
         kind="folders",
     ),
     Setting("disk_cache_gb", 4.0, section="files", title=lambda: tr("Results kept on disk, in GB")),
+    Setting(
+        "metadata",
+        EVERYTHING,
+        TEXTS,
+        "sharing",
+        lambda: tr("Saved pictures say how they were made"),
+        lambda: tr(
+            "Their graph, models and settings, for you and for others: also in the words of"
+            " ComfyUI, A1111 and Civitai. A node that saves may say less, never more."
+        ),
+    ),
+    Setting(
+        "disclosure",
+        True,
+        section="sharing",
+        title=lambda: tr("Mark pictures as made by AI"),
+        help=lambda: tr(
+            "A short mark that programs and sites read and people do not see. It says that a model"
+            " made the picture, or a part of it; nothing of how, and nothing of you. In the EU the"
+            " law asks for it since 2026, and many sites do. Without it you are the one who has to"
+            " say so."
+        ),
+    ),
+    Setting(
+        "signed",
+        False,
+        section="sharing",
+        title=lambda: tr("Sign this mark (Content Credentials)"),
+        help=lambda: tr(
+            "Shows that the picture was not changed since, and that all of yours come from one"
+            " machine; not who you are. Needs the extra c2pa."
+        ),
+    ),
     Setting("device", "auto", section="engine", title=lambda: tr("Compute on"), kind="device"),
     Setting("dtype", "auto", ("auto", "fp32", "fp16", "bf16"), "engine", lambda: tr("Precision")),
     Setting(
@@ -169,6 +209,8 @@ SETTINGS = (
     # Sizes and places of window and panels.
     Setting("window", {}),
 )
+# What saved pictures say of how they were made.
+METADATA = ("metadata", "disclosure", "signed")
 # What is restored before the window can show anything.
 LOOK = tuple(
     setting.name
@@ -185,6 +227,7 @@ def section_titles() -> dict[Section, str]:
     return {
         "look": tr("Look"),
         "files": tr("Files"),
+        "sharing": tr("Sharing"),
         "engine": tr("Engine"),
         "keys": tr("Shortcuts"),
     }
@@ -202,6 +245,9 @@ def value_text(value: Any) -> str:
         "compact": tr("Compact"),
         "touch": tr("Touch"),
         "auto": tr("Choose what fits"),
+        EVERYTHING: tr("Everything"),
+        WITHOUT_PROMPTS: tr("Everything but prompts"),
+        NOTHING: tr("Nothing"),
         "fp32": tr("32 bits (fp32)"),
         "fp16": tr("16 bits (fp16)"),
         "bf16": tr("16 bits (bf16)"),
@@ -307,6 +353,9 @@ class Settings(QObject):
 
     def model_folders(self) -> list[Path]:
         return [Path(folder).expanduser() for folder in self.get("model_folders")]
+
+    def metadata_policy(self) -> MetadataPolicy:
+        return MetadataPolicy(*map(self.get, METADATA))
 
     def _write(self) -> None:
         text = json.dumps(self._values, ensure_ascii=False, indent=2, sort_keys=True) + "\n"

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import pytest
+import torch
 from PIL import Image
 
 import ponystudio_resources
 from helpers.checkpoints import micro
 from ponystudio.cli.arguments import main
-from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed
+from ponystudio.graph.formats.embedded_metadata import RECEIPT
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.pictures.picture_reader import read_fields
 
 GRAPH = ponystudio_resources.path("graphs", "text-to-picture.json")
@@ -46,7 +51,7 @@ def verify(models, capsys):
     return call
 
 
-def with_receipt(source, target, change, paint=False):
+def with_receipt(source, target, change, paint=False, by=0):
     """A copy whose receipt, or whose pixels, tell something else."""
     fields = read_fields(source)
     receipt = json.loads(fields[RECEIPT])
@@ -55,6 +60,9 @@ def with_receipt(source, target, change, paint=False):
         picture.load()
         if paint:
             picture.putpixel((3, 5), tuple(255 - value for value in picture.getpixel((3, 5))))
+        if by:
+            red, *others = picture.getpixel((3, 5))
+            picture.putpixel((3, 5), (red + by if red < 128 else red - by, *others))
         embed(picture, target, "png", {**fields, RECEIPT: json.dumps(receipt)}, 95)
     return target
 
@@ -69,6 +77,37 @@ def test_any_picture_of_a_batch_is_made_again_bit_for_bit(batch, verify):
         *("checkpoint", "positive", "negative", "latent", "sampler", "decode")
     }
     assert receipt["seconds"]["sampler"] > 0
+
+
+def test_rounding_is_no_other_picture(batch, verify, tmp_path):
+    code, out, _ = verify(with_receipt(batch[0], tmp_path / "near.png", lambda _: None, by=2))
+    assert code == 0
+    assert "made again, the same within 2 of 255: 0.0244 % of its pixels differ, by 2 of 255" in out
+    assert verify(with_receipt(batch[0], tmp_path / "far.png", lambda _: None, by=3))[0] == 1
+
+
+def test_other_numbers_of_threads_make_the_same_picture(models, batch, tmp_path):
+    """In a fresh process that would take two: verifying takes as many as the picture had."""
+    receipt = json.loads(read_fields(batch[0])[RECEIPT])
+    assert receipt["versions"]["threads"] == torch.get_num_threads()
+    for threads in (1, 2):
+        path = with_receipt(batch[0], tmp_path / f"{threads}.png", lambda _: None)
+        done = subprocess.run(
+            [sys.executable, "-m", "ponystudio", "verify", path, "--models", models],
+            env={**os.environ, "OMP_NUM_THREADS": str(threads)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        assert "the same in every pixel" in done.stdout
+        assert "threads" not in done.stderr
+
+
+def test_a_picture_without_its_prompts_is_not_made_again(batch, verify, tmp_path):
+    silent = with_receipt(batch[0], tmp_path / "a.png", lambda r: r.update(left_out="prompts"))
+    code, _, err = verify(silent)
+    assert code == 2
+    assert "without its prompts" in err
 
 
 def test_a_changed_pixel_is_found(batch, verify, tmp_path):

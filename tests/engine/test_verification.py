@@ -17,12 +17,22 @@ def test_the_same_in_every_pixel(tmp_path):
 
 def test_one_pixel_is_seen(tmp_path):
     painted = drawn()
-    painted.putpixel((3, 5), (0x8F, 0xCC, 0x88 + 2))
+    painted.putpixel((3, 5), (0x8F, 0xCC, 0x88 + 3))
     one = save_picture(tmp_path / "a.png", text_to_picture())
     other = save_picture(tmp_path / "b.png", text_to_picture(), painted)
     verdict = compare(one, other)
-    assert verdict.unlike == "0.0244 % of its pixels differ, by 2 of 255 at most"
+    assert verdict.unlike == "0.0244 % of its pixels differ, by 3 of 255 at most"
+    assert not verdict.close
     assert "it was edited" in verdict.why
+
+
+def test_rounding_is_close(tmp_path):
+    near = drawn()
+    near.putpixel((3, 5), (0x8F, 0xCC, 0x88 + 2))
+    one = save_picture(tmp_path / "a.png", text_to_picture())
+    verdict = compare(one, save_picture(tmp_path / "b.png", text_to_picture(), near))
+    assert verdict.close
+    assert verdict.unlike == "0.0244 % of its pixels differ, by 2 of 255 at most"
 
 
 def test_another_size_is_told_as_such(tmp_path):

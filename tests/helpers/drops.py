@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QWidget
 
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.formats.embedded_metadata import embed
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.documents import Documents
 from ponystudio_resources import path as resource

@@ -10,7 +10,8 @@ from typing import Any
 from PIL import Image, ImageDraw
 
 from ponystudio.graph.formats import graph_file as graph_format
-from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT, embed
+from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.graph.model import Graph, Link, Node
 
 SHA = "9f31c2d07a55" + "0" * 52

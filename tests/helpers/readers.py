@@ -409,7 +409,7 @@ def _pictures() -> list[bytes]:
     """One of each format, with fields where it can carry any."""
     from PIL import Image
 
-    from ponystudio.graph.formats.embedded_metadata import FORMATS, embed
+    from ponystudio.graph.formats.picture_writer import FORMATS, embed
 
     picture = Image.radial_gradient("L").resize((24, 16)).convert("RGB")
     fields = {"ponystudio.graph": _graphs()[0].decode(), "parameters": INFOTEXT.decode()}

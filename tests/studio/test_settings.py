@@ -8,6 +8,7 @@ import pytest
 from PySide6.QtCore import QEvent, QObject
 from PySide6.QtWidgets import QApplication
 
+from ponystudio.graph.formats.metadata_policy import MetadataPolicy
 from ponystudio.studio.settings import (
     BY_NAME,
     LOOK,
@@ -86,6 +87,14 @@ def test_where_nothing_can_be_written_it_holds_until_the_end(home):
     settings = Settings()
     settings.set("theme", "light")
     assert settings.get("theme") == "light"
+
+
+def test_what_pictures_carry_is_one_value(home):
+    settings = Settings()
+    assert settings.metadata_policy() == MetadataPolicy()
+    settings.set("metadata", "without prompts")
+    settings.set("disclosure", False)
+    assert settings.metadata_policy() == MetadataPolicy("without prompts", disclosed=False)
 
 
 def test_folders_are_paths(home):

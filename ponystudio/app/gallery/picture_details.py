@@ -11,6 +11,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from ponystudio.graph.digital_source import COMPOSITE, TRAINED
 from ponystudio.graph.formats.receipt import Verdict
 from ponystudio.studio.results import graph_diff
 from ponystudio.studio.results.comparison import Finding
@@ -64,13 +65,25 @@ class Facts(Lines):
             line(self.tr("graph"), spanned("✓ ", "ok") + spanned(whole, "ok"))
         else:
             line(self.tr("graph"), spanned(self.tr("None inside"), "text3"))
-        if verdict is not None and verdict.unlike:
+        line(self.tr("marked as"), plain(self._origin(picture.source_type)))
+        for licence in picture.licences:
+            line(self.tr("licence"), plain(licence))
+        if verdict is not None and verdict.unlike and verdict.close:
+            said = self.tr("The same but for rounding: %1").replace("%1", verdict.unlike)
+            line(self.tr("made again"), spanned("✓ ", "ok") + spanned(said, "ok"))
+        elif verdict is not None and verdict.unlike:
             said = f"{verdict.unlike}. {verdict.why}"
             line(self.tr("made again"), spanned("! ", "warn") + spanned(said, "warn"))
         elif verdict is not None:
             said = self.tr("The same in every pixel")
             line(self.tr("made again"), spanned("✓ ", "ok") + spanned(said, "ok"))
         return lines
+
+    def _origin(self, source_type: str) -> str:
+        return {
+            TRAINED: self.tr("Made by AI"),
+            COMPOSITE: self.tr("Made by AI in part"),
+        }.get(source_type, "")
 
 
 class DifferenceRow(QWidget):

@@ -68,12 +68,15 @@ class PictureVerifier(QObject):
             run.set_result(how)
 
     def _notify_verdict(self, picture: Path, verdict: Verdict) -> None:
-        if verdict.unlike:
+        if verdict.unlike and not verdict.close:
             title = self.tr("%1 is another picture now").replace("%1", picture.name)
             self.notice.emit(Notification(title, f"{verdict.unlike}. {verdict.why}", kind="warn"))
         else:
             title = self.tr("%1 is verified").replace("%1", picture.name)
             same = self.tr("Made again, it is the same in every pixel.")
+            if verdict.unlike:
+                same = self.tr("Made again, it is the same but for rounding: %1.")
+                same = same.replace("%1", verdict.unlike)
             notes = "".join(f" {cause}." for cause in verdict.causes)
             self.notice.emit(Notification(title, same + notes, kind="ok"))
         self.verified.emit(picture, verdict)

@@ -26,7 +26,7 @@ from ponystudio.studio.runs.last_run import LastPictures, LastSeeds
 from ponystudio.studio.runs.run_folders import RunFolders
 from ponystudio.studio.runs.runner import Runner
 from ponystudio.studio.runs.seeds import SeedMode
-from ponystudio.studio.settings import Settings
+from ponystudio.studio.settings import METADATA, Settings
 from ponystudio.studio.worker.worker_session import WorkerSession
 
 # Settings that only a new worker can take.
@@ -69,7 +69,12 @@ class Services(QObject):
             parent=self,
         )
         queue = JobQueue(self._store, self)
-        folders = RunFolders(self.models, settings.output_folder, user_folders.cache() / "previews")
+        folders = RunFolders(
+            self.models,
+            settings.output_folder,
+            user_folders.cache() / "previews",
+            settings.metadata_policy,
+        )
         self.runner = Runner(
             self.worker,
             folders,
@@ -87,7 +92,7 @@ class Services(QObject):
         settings.on("keep_awake", self.sleep_inhibitor.set_on, now=True)
         settings.on("seed_mode", self._set_seed_mode, now=True)
         settings.on("previews", self.worker.show_previews)
-        for name in ("model_folders", "output_folder"):
+        for name in ("model_folders", "output_folder", *METADATA):
             settings.on(name, self._folders_changed)
         for name in _NEEDS_A_WORKER:
             settings.on(name, self._restart_soon)

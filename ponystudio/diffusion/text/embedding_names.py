@@ -122,6 +122,26 @@ def look_up(
     return found, [*missing.values()]
 
 
+def called(prompt: str, dialect: str, names: Collection[str]) -> list[str]:
+    """Those that a prompt calls, as far as words tell: which tokens they are is not looked at."""
+    text = folded(prompt)
+    if dialect == "comfyui":
+        words = (part.split(maxsplit=1)[:1] for part in text.split("embedding:")[1:])
+        text = " ".join(word for found in words for word in found)
+    return [name for name in names if _stands_in(text, folded(_stem(name)))]
+
+
+def _stands_in(text: str, word: str) -> bool:
+    """Whether it stands there by itself, and not within a longer one."""
+    place = text.find(word) if word else -1
+    while place >= 0:
+        around = text[max(0, place - 1) : place] + text[place + len(word) : place + len(word) + 1]
+        if not any(letter.isalnum() or letter in "_-" for letter in around):
+            return True
+        place = text.find(word, place + 1)
+    return False
+
+
 def may_mean(prompt: str, name: str) -> bool:
     """Whether encoding this prompt, in either dialect, may read the embedding of this name.
 

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct, field
 
 from ponystudio.engine.protocol.run_events import ErrorInfo, Event, NodePlan
+from ponystudio.graph.formats.metadata_policy import USUAL, MetadataPolicy
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
 
@@ -25,6 +26,7 @@ class RunRequest:
     save is skipped when nothing it depends on changed and its files still stand.
     `denoiser_on_cpu`: when nothing else helps against a lack of memory, be slow. `titled`: errors
     call nodes as their cards do, not by their ids. `ignore_cache`: no result that is there is used.
+    `metadata`: what saved files say of how they were made.
     """
 
     graph: Graph
@@ -37,6 +39,7 @@ class RunRequest:
     denoiser_on_cpu: bool = False
     titled: bool = False
     ignore_cache: bool = False
+    metadata: MetadataPolicy = USUAL
 
 
 class WorkerMessage(Struct, frozen=True, tag_field="message"):

@@ -38,6 +38,7 @@ def infotext(
     size: tuple[int, int],
     catalog: Mapping[str, NodeSpec] | None = None,
     hashes: Mapping[str, str] | None = None,
+    embeddings: Mapping[str, str] | None = None,
     samplers: Mapping[str, str] | None = None,
     schedules: Mapping[str, str] | None = None,
     batch: tuple[int, int] = (0, 1),
@@ -47,8 +48,9 @@ def infotext(
 
     `graph` is the one that ran, without bypassed and muted nodes. `size` is the picture's width
     and height, `catalog` tells the defaults of params that the graph leaves out, `hashes` maps
-    file params, as the graph writes them, to the files' SHA-256 (LoRAs: AutoV3); `samplers` and
-    `schedules` say what A1111 calls them. `batch` is the picture's index and the size of its batch.
+    file params, as the graph writes them, to the files' SHA-256 (LoRAs: AutoV3), `embeddings` the
+    files of the textual inversions that the prompts call; `samplers` and `schedules` say what A1111
+    calls them. `batch` is the picture's index and the size of its batch.
     "" if no sampler had a part in the picture.
     """
     reader = _Reader(graph, catalog or {})
@@ -61,6 +63,7 @@ def infotext(
             pairs[name] = (known or {}).get(pairs[name], pairs[name])
     if batch[1] > 1:
         pairs |= {"Batch size": batch[1], "Batch pos": batch[0]}
+    pairs |= _resources(pairs, embeddings or {})
     if version:
         pairs["Version"] = version
     positive, negative = (reader.prompt(runs[0], side) for side in ("positive", "negative"))
@@ -72,7 +75,7 @@ def infotext(
     lines = [prompt] if prompt else []
     if unwanted := reader.value(negative, "text", ""):
         lines.append(f"{NEGATIVE}: {unwanted}")
-    lines.append(", ".join(f"{name}: {_quoted(value)}" for name, value in pairs.items()))
+    lines.append(", ".join(f"{name}: {_value(value)}" for name, value in pairs.items()))
     return "\n".join(lines)
 
 
@@ -235,9 +238,7 @@ def _pairs(
     width = reader.value(canvas, "width", size[0])
     height = reader.value(canvas, "height", size[1])
     strength = reader.said(last, "denoise", 1.0)
-    lora_hashes = ", ".join(
-        f"{_stem(file)}: {hashes[file][:12]}" for file in loras if file in hashes
-    )
+    lora_hashes = {_stem(file): _short(hashes[file]) for file in loras if file in hashes}
     found: dict[str, Any] = {
         "Steps": reader.said(first, "steps"),
         "Sampler": reader.said(first, "sampler"),
@@ -259,13 +260,33 @@ def _pairs(
         found["Hires steps"] = reader.said(last, "steps")
     if reader.value(positive, "dialect") == "comfyui":
         found["Prompt dialect"] = "comfyui"
-    yield from ((name, value) for name, value in found.items() if value not in (None, ""))
+    yield from ((name, value) for name, value in found.items() if value not in (None, "", {}))
+
+
+def _resources(pairs: Mapping[str, Any], embeddings: Mapping[str, str]) -> dict[str, Any]:
+    """The files that had a part in it, once more by one JSON object: so sites find all of them. Of
+    textual inversions what they know is the AutoV2, as of models."""
+    inversions = {_stem(file): sha256[:10] for file, sha256 in embeddings.items()}
+    known = {
+        "model": pairs.get("Model hash", ""),
+        "vae": pairs.get("VAE hash", ""),
+        **{f"lora:{name}": hash for name, hash in pairs.get("Lora hashes", {}).items()},
+        **{f"embed:{name}": hash for name, hash in inversions.items()},
+    }
+    known = {key: hash for key, hash in known.items() if hash}
+    found: dict[str, Any] = {"TI hashes": inversions} if inversions else {}
+    return found | ({"Hashes": _Json(json.dumps(known))} if known else {})
 
 
 def _lora_tag(lora: _Lora) -> str:
     """`<lora:name:text encoder:model>`; the model's strength is left out where both are equal."""
     both = f":{_number(lora.strength)}" if lora.strength != lora.clip_strength else ""
     return f"<lora:{_stem(lora.file)}:{_number(lora.clip_strength)}{both}>"
+
+
+def _short(hash: str) -> str:
+    """An AutoV3, or of a whole file's hash the AutoV2."""
+    return hash if len(hash) <= 12 else hash[:10]
 
 
 def _stem(file: str) -> str:
@@ -275,6 +296,19 @@ def _stem(file: str) -> str:
 def _number(value: Any) -> str:
     """7.0 as 7: other tools compare these texts."""
     return format(value, "g") if isinstance(value, float) else str(value)
+
+
+class _Json(NamedTuple):
+    """What is written as it is, not as a quoted text."""
+
+    text: str
+
+
+def _value(value: Any) -> str:
+    """A value as it stands in the line; hashes by name are one text."""
+    if isinstance(value, Mapping):
+        return _quoted(", ".join(f"{name}: {hash}" for name, hash in value.items()))
+    return value.text if isinstance(value, _Json) else _quoted(value)
 
 
 def _quoted(value: Any) -> str:

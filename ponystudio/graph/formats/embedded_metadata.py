@@ -1,11 +1,5 @@
-"""Pictures that carry text: their graph, how they were made, and A1111's `parameters`.
-
-PNG   one text chunk a field.
-WebP  `parameters` as EXIF UserComment, where other tools look; the other fields as one JSON
-      object in an XMP property.
-JPEG  `parameters` as EXIF UserComment; the other fields as one JSON object, deflated, in as many
-      COM segments as it needs, since no segment holds more than 64 KB.
-Each says that its colours are sRGB: PNG by a chunk, the others by a profile.
+"""The texts that pictures carry, by name: their graph, how they were made, what other tools write.
+`picture_writer.py` says where which format has them.
 
 Reading takes what other tools write as well: EXIF (`exif_texts.py`), also in AVIF
 (`avif_items.py`), and the comment of EXIF in XMP. It walks the file's own structure: no pixel is
@@ -16,28 +10,22 @@ alone (`pictures/`): a file is a stranger's.
 from __future__ import annotations
 
 import io
-import json
 import re
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from functools import cache
 from json.decoder import scanstring  # type: ignore[attr-defined]
-from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import BinaryIO
 
-from ponystudio.errors import GraphFileError, NotWritable
-from ponystudio.graph.atomic_write import write_bytes
+from ponystudio.errors import GraphFileError
 from ponystudio.graph.formats import avif_items
-from ponystudio.graph.formats.exif_texts import USER_COMMENT, texts_in
+from ponystudio.graph.formats.exif_texts import texts_in
+from ponystudio.graph.formats.xmp_packet import IPTC, NAMESPACE, SOURCE_TYPE
 from ponystudio.graph.plain_json import plain_text
 
-if TYPE_CHECKING:
-    from PIL.Image import Image as Picture
-
 GRAPH, RECEIPT, PARAMETERS = "ponystudio.graph", "ponystudio.receipt", "parameters"
-FORMATS = ("png", "webp", "jpeg")
-SUFFIXES = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
+PROMPT, WORKFLOW = "prompt", "workflow"
+"""Of ComfyUI: the documents of what ran and of what was drawn."""
 
 # Text in a picture, after decompression: far above any graph, far below what fills a memory.
 MAX_TEXT = 64 * 2**20
@@ -45,8 +33,7 @@ MAX_TEXT = 64 * 2**20
 MAX_CHUNKS = 200_000
 # Of an XMP packet; cameras write some hundred.
 MAX_ELEMENTS = 20_000
-MAX_FIELDS, MAX_NAME = 1000, 79
-LONGEST_SIDE = {"webp": 16_383, "jpeg": 65_535, "png": 2**31 - 1}
+MAX_FIELDS, MAX_NAME, MAX_URI = 1000, 79, 1000
 
 # Fields by which other tools' pictures are told; the first one found counts.
 _MAKERS: Mapping[str, str] = {
@@ -58,44 +45,10 @@ _MAKERS: Mapping[str, str] = {
     PARAMETERS: "AUTOMATIC1111's web UI or one of its kin",
 }
 
-_EXIF_IFD = 0x8769
-_COMMENT_MARK = b"PonyStudio\0"
-_PNG_XMP, _JPEG_XMP = "XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
+COMMENT_MARK = b"PonyStudio\0"
+PNG_XMP, JPEG_XMP = "XML:com.adobe.xmp", b"http://ns.adobe.com/xap/1.0/\0"
 _XMP_COMMENT = "http://ns.adobe.com/exif/1.0/ UserComment"
 _GAP = re.compile(r"[ \t\r\n]*")
-_SEGMENT = 65_533  # what a JPEG segment holds besides its own length
-_NAMESPACE = "urn:x-ponystudio:1.0:"
-_XMP = (
-    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>'
-    '<x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
-    f'<rdf:Description rdf:about="" xmlns:ponystudio="{_NAMESPACE}">'
-    "<ponystudio:fields>%s</ponystudio:fields>"
-    '</rdf:Description></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
-)
-
-
-def embed(
-    picture: Picture, path: Path, format: str, fields: Mapping[str, str], quality: int = 95
-) -> None:
-    """Write `picture` to `path` with `fields` inside: whole, or not at all.
-
-    `format` is one of FORMATS. `quality` (1..100) is for webp and jpeg; a webp of 100 is lossless.
-    JPEG knows no transparency: such a picture is laid on white. A field's name has 1 to 79
-    characters of Latin-1. Raises NotWritable (also for a picture larger than the format allows)
-    or StorageFull.
-    """
-    longest = LONGEST_SIDE[format]
-    if max(picture.size) > longest:
-        raise NotWritable(
-            f"A {format} picture has at most {longest} pixels a side, this one has "
-            f"{max(picture.size)}.",
-            where=str(path),
-            remedy="Save it as png.",
-        )
-    clean = {name: plain_text(text) for name, text in fields.items()}
-    encode = {"png": _as_png, "webp": _as_webp, "jpeg": _as_jpeg}[format]
-    write_bytes(path, encode(picture, clean, quality))
 
 
 def read_fields(file: BinaryIO) -> dict[str, str]:
@@ -125,6 +78,7 @@ def graph_text(fields: Mapping[str, str], where: str) -> str:
     if GRAPH in fields:
         return fields[GRAPH]
     what = "The file carries no PonyStudio graph."
+    fields = {name: text for name, text in fields.items() if name != SOURCE_TYPE}
     if not fields or _is_ours(fields):
         remedy = "Chat programs and image hosts often strip it: ask for the original file."
     else:
@@ -157,20 +111,6 @@ def _maker(fields: Mapping[str, str]) -> str:
 
 
 # --- PNG ------------------------------------------------------------------------------------------
-
-
-def _as_png(picture: Picture, fields: Mapping[str, str], _quality: int) -> bytes:
-    from PIL.PngImagePlugin import PngInfo
-
-    info = PngInfo()
-    info.add(b"sRGB", b"\0")
-    info.add(b"gAMA", struct.pack(">I", 45455))  # for readers that know no sRGB chunk
-    for name, text in fields.items():
-        # Latin-1 becomes tEXt, the only kind that the oldest readers of `parameters` know.
-        info.add_text(name, text, zip=len(text) > 4096 and name != PARAMETERS)
-    file = io.BytesIO()
-    picture.save(file, "PNG", pnginfo=info)
-    return file.getvalue()
 
 
 class _Budget:
@@ -220,7 +160,7 @@ def _png_fields(file: BinaryIO) -> dict[str, str]:
                 beside |= texts_in(data)
                 continue
             name, text = _png_text(kind, data, budget)
-            if name == _PNG_XMP and text:
+            if name == PNG_XMP and text:
                 beside |= _xmp_fields(text.encode())
             elif name and text is not None:
                 fields.setdefault(name, text)
@@ -243,24 +183,6 @@ def _png_text(kind: bytes, data: bytes, budget: _Budget) -> tuple[str, str | Non
 
 
 # --- WebP -----------------------------------------------------------------------------------------
-
-
-def _as_webp(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes:
-    own = {name: text for name, text in fields.items() if name != PARAMETERS}
-    metadata = {"icc_profile": _srgb_profile()}
-    if PARAMETERS in fields:
-        metadata["exif"] = _exif(fields[PARAMETERS])
-    if own:
-        from html import escape  # that of xml.sax loads an HTTP client
-
-        metadata["xmp"] = (_XMP % escape(json.dumps(own), quote=False)).encode()
-    file = io.BytesIO()
-    # exact: the colours under full transparency are kept, too.
-    lossless = quality >= 100
-    picture.save(
-        file, "WEBP", quality=quality, lossless=lossless, exact=lossless, method=4, **metadata
-    )
-    return file.getvalue()
 
 
 def _webp_fields(file: BinaryIO) -> dict[str, str]:
@@ -288,7 +210,11 @@ def _xmp_fields(packet: bytes) -> dict[str, str]:
         return {}
     from xml.parsers import expat  # seldom needed, so not before
 
-    found: dict[str, list[str]] = {f"{_NAMESPACE} fields": [], _XMP_COMMENT: []}
+    found: dict[str, list[str]] = {
+        f"{NAMESPACE} fields": [],
+        _XMP_COMMENT: [],
+        f"{IPTC} {SOURCE_TYPE}": [],
+    }
     inside: list[list[str] | None] = []
     count = 0
     parser = expat.ParserCreate("utf-8", " ")
@@ -315,58 +241,12 @@ def _xmp_fields(packet: bytes) -> dict[str, str]:
         parser.Parse(packet.decode("utf-8", "replace").lstrip("\ufeff").encode(), True)
     except (expat.ExpatError, ValueError):
         return {}
-    own, comment = ("".join(pieces).strip() for pieces in found.values())
-    return ({PARAMETERS: comment} if comment else {}) | _from_json(own)
+    own, comment, source = ("".join(pieces).strip() for pieces in found.values())
+    said = {PARAMETERS: comment, SOURCE_TYPE: source[:MAX_URI]}
+    return {name: text for name, text in said.items() if text} | _from_json(own)
 
 
 # --- JPEG -----------------------------------------------------------------------------------------
-
-
-def _as_jpeg(picture: Picture, fields: Mapping[str, str], quality: int) -> bytes:
-    own = dict(fields)
-    exif = _exif(own[PARAMETERS]) if PARAMETERS in own else b""
-    if len(exif) > _SEGMENT:
-        exif = b""
-    else:
-        own.pop(PARAMETERS, None)
-    file = io.BytesIO()
-    solid = _on_white(picture)
-    profile = _srgb_profile() if solid.mode == "RGB" else None  # one for RGB explains no grey
-    solid.save(file, "JPEG", quality=quality, subsampling=0, exif=exif, icc_profile=profile)
-    data = file.getvalue()
-    start = _after_headers(data)
-    return b"".join((data[:start], *_comments(own), data[start:]))
-
-
-def _on_white(picture: Picture) -> Picture:
-    from PIL import Image
-
-    if not picture.has_transparency_data:
-        return picture if picture.mode == "L" else picture.convert("RGB")
-    solid = Image.new("RGBA", picture.size, "white")
-    solid.alpha_composite(picture.convert("RGBA"))
-    return solid.convert("RGB")
-
-
-def _comments(fields: Mapping[str, str]) -> Iterator[bytes]:
-    """COM segments: mark, number and count (2 bytes each, big-endian), a piece of the whole."""
-    if not fields:
-        return
-    whole = zlib.compress(json.dumps(fields).encode(), 9)
-    size = _SEGMENT - len(_COMMENT_MARK) - 4
-    count = -(-len(whole) // size)
-    for number in range(count):
-        piece = whole[number * size : (number + 1) * size]
-        body = _COMMENT_MARK + struct.pack(">HH", number, count) + piece
-        yield b"\xff\xfe" + struct.pack(">H", len(body) + 2) + body
-
-
-def _after_headers(data: bytes) -> int:
-    """Where the APPn segments end, which readers want first."""
-    position = 2
-    while data[position] == 0xFF and 0xE0 <= data[position + 1] <= 0xEF:
-        position += 2 + int.from_bytes(data[position + 2 : position + 4], "big")
-    return position
 
 
 def _jpeg_fields(file: BinaryIO) -> dict[str, str]:
@@ -377,10 +257,10 @@ def _jpeg_fields(file: BinaryIO) -> dict[str, str]:
     for marker, body in _jpeg_segments(file):
         if marker == 0xE1 and body.startswith(b"Exif\0\0"):
             fields = fields or texts_in(body)
-        elif marker == 0xE1 and body.startswith(_JPEG_XMP):
-            xmp = xmp or _xmp_fields(body.removeprefix(_JPEG_XMP))
-        elif marker == 0xFE and body.startswith(_COMMENT_MARK):
-            head = len(_COMMENT_MARK) + 4
+        elif marker == 0xE1 and body.startswith(JPEG_XMP):
+            xmp = xmp or _xmp_fields(body.removeprefix(JPEG_XMP))
+        elif marker == 0xFE and body.startswith(COMMENT_MARK):
+            head = len(COMMENT_MARK) + 4
             if len(body) >= head and budget.take(len(body)):
                 number, count = struct.unpack(">HH", body[head - 4 : head])
                 pieces[number] = body[head:]
@@ -417,24 +297,6 @@ def _avif_fields(file: BinaryIO) -> dict[str, str]:
 
 
 # --- What they share ------------------------------------------------------------------------------
-
-
-@cache
-def _srgb_profile() -> bytes:
-    """That of littleCMS, made on one day for ever, so that equal pictures are equal files."""
-    from PIL import ImageCms
-
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    return profile[:24] + struct.pack(">6H", 2000, 1, 1, 0, 0, 0) + profile[36:]
-
-
-def _exif(text: str) -> bytes:
-    """An EXIF block whose UserComment is `text`, in UTF-16 as the standard wants it."""
-    from PIL import Image
-
-    exif = Image.Exif()
-    exif.get_ifd(_EXIF_IFD)[USER_COMMENT] = b"UNICODE\0" + text.encode("utf-16-be")
-    return exif.tobytes()
 
 
 def _from_json(text: str) -> dict[str, str]:

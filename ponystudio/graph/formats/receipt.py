@@ -42,10 +42,12 @@ class Receipt:
 @dataclass(frozen=True)
 class Verdict:
     """`unlike` says how far both pictures are from each other, "" if they are the same in every
-    pixel; `causes` what else was different when the first was made."""
+    pixel; `close`: no further than rounding takes them. `causes`: what else was different when the
+    first was made."""
 
     unlike: str
     causes: tuple[str, ...]
+    close: bool = False
 
     @property
     def why(self) -> str:
@@ -63,10 +65,16 @@ def receipt_of(fields: Mapping[str, str], where: str) -> Receipt:
     graph_text(fields, where)  # which says what is wrong with one without a graph
     try:
         receipt = read_json(fields.get(RECEIPT, ""))
-        if isinstance(receipt, dict):
-            return Receipt(receipt)
     except ValueError:
-        pass
+        receipt = None
+    if isinstance(receipt, dict):
+        if "left_out" not in receipt:
+            return Receipt(receipt)
+        raise GraphFileError(
+            "The picture was saved without its prompts, so it cannot be made again.",
+            where=where,
+            remedy="Its maker chose so; open its graph and write prompts of your own.",
+        )
     raise GraphFileError(
         "The picture carries a graph and no receipt of how it was made.",
         where=where,

@@ -56,7 +56,11 @@ def said_of(path: Path, metadata: Mapping[str, str]) -> ModelNotes:
     return ModelNotes(
         title=first(metadata.get("modelspec.title"), *(each.model_name for each in beside)),
         author=first(metadata.get("modelspec.author")),
-        licence=first(metadata.get("modelspec.license"), metadata.get("license")),
+        licence=first(
+            metadata.get("modelspec.license"),
+            metadata.get("license"),
+            *(each.licence for each in beside),
+        ),
         notes=first(
             *(each.notes for each in beside),
             metadata.get("modelspec.usage_hint"),

@@ -12,8 +12,8 @@ from ponystudio.pictures.picture_graph import graph_text
 from ponystudio.pictures.picture_reader import read_facts
 from ponystudio.pictures.reader_protocol import PictureFacts
 
-SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg"})
-_NAMES = {".png": "PNG", ".webp": "WebP", ".jpg": "JPEG", ".jpeg": "JPEG"}
+SUFFIXES = frozenset({".png", ".webp", ".jpg", ".jpeg", ".avif"})
+_NAMES = {".png": "PNG", ".webp": "WebP", ".jpg": "JPEG", ".jpeg": "JPEG", ".avif": "AVIF"}
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,8 @@ class PictureRecord:
     `mtime` is in nanoseconds: with `bytes` it tells whether the file is still the one that was
     read. `graph_hash` is "" where no graph is inside, and equal for graphs that differ only in
     how they are laid out. `files` are the names, without folder and suffix, of all models that it
-    was made with.
+    was made with; `licences` what some of those are under, as "name: terms"; `source_type` what the
+    file says of where it comes from, as a URI of IPTC's.
     """
 
     path: Path
@@ -47,6 +48,8 @@ class PictureRecord:
     graph_hash: str = ""
     receipt: bool = False
     files: tuple[str, ...] = ()
+    licences: tuple[str, ...] = ()
+    source_type: str = ""
     starred: bool = False
 
     @property

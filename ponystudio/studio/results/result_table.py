@@ -27,6 +27,8 @@ _TYPES: Mapping[str, str] = {
         ("bytes", "mtime", "width", "height", "steps", "receipt", "starred"), "INTEGER"
     ),
 }
+# Columns that hold lists.
+_LISTS = ("files", "licences")
 _COLUMNS = tuple(field.name for field in fields(PictureRecord))
 # What a word may begin with, and where it then looks. Of a path only the name: folders hold too
 # many words by chance.
@@ -145,7 +147,7 @@ def _opened(path: Path) -> sqlite3.Connection:
                 if name not in there:
                     kind = _TYPES.get(name, "REAL" if name == "gone" else "TEXT")
                     connection.execute(f"ALTER TABLE pictures ADD COLUMN {name} {kind}")
-            if "files" not in there:  # which the next scan reads
+            if not there.issuperset(_LISTS):  # which the next scan reads
                 connection.execute("UPDATE pictures SET mtime = NULL")
             connection.execute("CREATE INDEX IF NOT EXISTS by_time ON pictures (gone, time)")
             connection.execute(
@@ -183,8 +185,8 @@ def _row(picture: PictureRecord, names: Iterable[str]) -> list[Any]:
 
 
 def _stored(name: str, value: Any) -> Any:
-    """Seeds as text: SQLite's integers end at 2⁶³. Titles of files each in a line."""
-    if name == "files":
+    """Seeds as text: SQLite's integers end at 2⁶³. Of lists each item in a line."""
+    if name in _LISTS:
         return "\n".join(("", *value, "")) if value else ""
     if name in ("path", "seed"):
         return None if value is None else str(value)
@@ -195,7 +197,8 @@ def _picture(row: tuple[Any, ...]) -> PictureRecord:
     values = dict(zip(_COLUMNS, row, strict=True))
     values["path"] = Path(values["path"])
     values["seed"] = int(values["seed"]) if values["seed"] else None
-    values["files"] = tuple((values["files"] or "").split("\n")[1:-1])
+    for name in _LISTS:
+        values[name] = tuple((values[name] or "").split("\n")[1:-1])
     values["receipt"], values["starred"] = bool(values["receipt"]), bool(values["starred"])
     known = {name: value for name, value in values.items() if value is not None}
     return PictureRecord(**known)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from PIL import Image
 from PySide6.QtWidgets import QLabel
 
 from helpers.gallery import COLORS, CONTROL, color_at, film_click
+from ponystudio.graph.digital_source import COMPOSITE
+from ponystudio.graph.formats.embedded_metadata import RECEIPT
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.graph.formats.receipt import Verdict
 
 
@@ -28,6 +33,20 @@ def test_a_picture_is_verified_and_its_details_say_so(gallery, results, qtbot):
     film_click(gallery, 0)
     assert gallery.current().path == path
     assert not any("made again" in text for text in said())
+
+
+def test_licences_and_the_mark_are_told(gallery, results, output, qtbot):
+    receipt = {"models": {"sub/mane.safetensors": {"licence": "CC0-1.0"}, "b.ckpt": {}}}
+    fields = {RECEIPT: json.dumps(receipt)}
+    embed(Image.new("RGB", (8, 8)), output / "m.png", "png", fields, source_type=COMPOSITE)
+    results.index.add(output / "m.png")
+    qtbot.waitUntil(lambda: gallery.listing.row(output / "m.png") >= 0)
+    gallery.show_paths([output / "m.png"])
+    qtbot.waitUntil(lambda: gallery.current().name == "m.png")
+    said = [label.text() for label in gallery.side.findChildren(QLabel)]
+    assert any("mane: CC0-1.0" in text for text in said)
+    assert any("Made by AI in part" in text for text in said)
+    assert not any("b: " in text for text in said)
 
 
 def test_what_does_not_tell_how_it_was_made_cannot_be_verified(gallery, results, output, qtbot):

@@ -18,7 +18,8 @@ from ponystudio.engine.protocol.run_events import (
     RunFinished,
     RunRefused,
 )
-from ponystudio.graph.formats.embedded_metadata import RECEIPT, embed
+from ponystudio.graph.formats.embedded_metadata import RECEIPT
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.pictures.picture_reader import read_fields
 from ponystudio.studio.runs.job_queue import JobQueue
 from ponystudio.studio.runs.job_store import JobStore

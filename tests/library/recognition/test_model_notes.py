@@ -87,3 +87,25 @@ def test_words_without_end_are_told_in_part(tmp_path):
     said = said_of(tmp_path / "m.safetensors", {"modelspec.trigger_phrase": words})
     assert said.words[:2] == ("word0", "word1")
     assert len(said.words) == MOST_WORDS
+
+
+@pytest.mark.parametrize(
+    ("model", "licence"),
+    [
+        ({"license": "CC-BY-4.0"}, "CC-BY-4.0"),
+        ({"allowCommercialUse": "None"}, "pictures are not to be sold"),
+        ({"allowCommercialUse": []}, "pictures are not to be sold"),
+        ({"allowCommercialUse": ["Image"], "allowNoCredit": True}, ""),
+        ({"allowCommercialUse": "Sell"}, ""),
+        (
+            {"allowNoCredit": False, "allowDerivatives": False, "allowCommercialUse": ["Rent"]},
+            "its maker is to be credited; no merges of it",
+        ),
+        ({"allowCommercialUse": [[], {}, 7]}, "pictures are not to be sold"),
+    ],
+)
+def test_terms_of_sidecars_are_said_where_the_file_says_none(tmp_path, model, licence):
+    path = tmp_path / "a.safetensors"
+    beside(path, ".civitai.info", {"model": model})
+    assert said_of(path, {}).licence == licence
+    assert said_of(path, {"modelspec.license": "MIT"}).licence == "MIT"

@@ -14,7 +14,8 @@ from helpers.documents import change, seed
 from helpers.graphs import node, picture
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.formats import graph_file
-from ponystudio.graph.formats.embedded_metadata import GRAPH, embed
+from ponystudio.graph.formats.embedded_metadata import GRAPH
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.studio.documents import opening
 from ponystudio.studio.documents.file_lock import for_file
 from ponystudio.studio.documents.journal_format import pack

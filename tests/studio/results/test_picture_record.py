@@ -5,7 +5,8 @@ from PIL import Image
 
 from helpers.pictures import drawn, save_picture, text_to_picture
 from ponystudio.graph.editing.edits import SetParam, SetView
-from ponystudio.graph.formats.embedded_metadata import PARAMETERS, embed
+from ponystudio.graph.formats.embedded_metadata import PARAMETERS
+from ponystudio.graph.formats.picture_writer import embed
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.pictures.picture_facts import graph_hash
 from ponystudio.studio.results.image_loader import decoded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ponystudio.graph.formats.metadata_policy import MetadataPolicy
 from ponystudio.graph.model import Graph
 from ponystudio.studio.runs.run_folders import RunFolders
 
@@ -26,3 +27,13 @@ def test_a_picture_is_made_again_in_a_folder_of_its_own(tmp_path):
     assert request.output == request.previews == tmp_path / "again"
     assert request.ignore_cache
     assert request.targets == ()
+
+
+def test_what_files_say_is_as_it_is_set_then_but_all_of_it_for_a_comparison(tmp_path):
+    silent = MetadataPolicy("nothing", disclosed=False)
+    folders = RunFolders(
+        lambda: [tmp_path], lambda: tmp_path, tmp_path / "previews", lambda: silent
+    )
+    assert folders.request(Graph(), None, None, "").metadata == silent
+    again = folders.request(Graph(), None, [], "", output_override=tmp_path / "again")
+    assert again.metadata == MetadataPolicy()
