@@ -122,12 +122,21 @@ def test_it_does_not_outlive_the_process(verifier, worker, picture, store, tmp_p
 def test_another_picture_and_its_causes(verifier, worker, notices, picture):
     began(verifier, worker, picture)
     older = lambda receipt: receipt["environment"].update(torch="3.0")  # noqa: E731
-    finish(worker, picture, drawn(face="#ff8a32"), older)
+    finish(worker, picture, drawn(face="#ff8a33"), older)
     until(lambda: notices)
     (notice,) = notices
     assert (notice.title, notice.kind) == ("fox.png is another picture now", "warn")
-    assert "of its pixels differ, by 2 of 255 at most" in notice.text
+    assert "of its pixels differ, by 3 of 255 at most" in notice.text
     assert "torch was None, is 3.0" in notice.text
+
+
+def test_rounding_is_no_other_picture(verifier, worker, notices, picture):
+    began(verifier, worker, picture)
+    finish(worker, picture, drawn(face="#ff8a32"))
+    until(lambda: notices)
+    (notice,) = notices
+    assert (notice.title, notice.kind) == ("fox.png is verified", "ok")
+    assert "the same but for rounding" in notice.text
 
 
 def test_a_run_that_fails_says_why(verifier, worker, notices, picture):

@@ -128,7 +128,7 @@ def test_a_whole_text() -> None:
         "Negative prompt: blurry, dark\n"
         "Steps: 20, Sampler: DPM++ 2M, Schedule type: Karras, CFG scale: 7, "
         "Seed: 18446744073709551615, Size: 512x640, Model hash: 0123456789, Model: pony.v1, "
-        "RNG: CPU, Version: PonyStudio 0.1.0"
+        'RNG: CPU, Hashes: {"model": "0123456789"}, Version: PonyStudio 0.1.0'
     )
 
 
@@ -154,11 +154,11 @@ def test_loras_clip_skip_dialect_batch() -> None:
             sampler("sampler", "canvas", "l2"),
         ]
     )
-    hashes = {"style.safetensors": HASH, "x/mane, long.pt": HASH[::-1]}
+    hashes = {"style.safetensors": HASH[:12], "x/mane, long.pt": HASH[::-1]}
     text = infotext(graph, "save", size=(512, 640), hashes=hashes, batch=(1, 4))
     fields = parse(text)
     assert fields["Prompt"] == "pony <lora:style:0.8> <lora:mane, long:0.5:1>"
-    assert fields["Lora hashes"] == f"style: {HASH[:12]}, mane, long: {HASH[::-1][:12]}"
+    assert fields["Lora hashes"] == f"style: {HASH[:12]}, mane, long: {HASH[::-1][:10]}"
     assert fields["Clip skip"] == "2"
     assert fields["Prompt dialect"] == "comfyui"
     assert (fields["Batch size"], fields["Batch pos"]) == ("4", "1")
@@ -183,7 +183,7 @@ def test_a_stack_tells_its_loras_that_are_on() -> None:
     )
     fields = parse(infotext(graph, "save", size=(512, 640), hashes={"x/mane.pt": HASH}))
     assert fields["Prompt"] == "pony <lora:style:0.8> <lora:mane:1> <lora:tail:1>"
-    assert fields["Lora hashes"] == f"mane: {HASH[:12]}"
+    assert fields["Lora hashes"] == f"mane: {HASH[:10]}"
     # Behind a # on the same line they would be a part of a comment.
     graph = graph.with_nodes([prompt("positive", "# a\npony # b", "later")])
     fields = parse(infotext(graph, "save", size=(512, 640)))
