@@ -50,4 +50,4 @@ def _card(device: torch.device) -> str:
         return str(torch.cuda.get_device_name(device))
     if device.type == "cpu":
         return str(torch.backends.cpu.get_cpu_capability())
-    return device.type
+    return str(device.type)
