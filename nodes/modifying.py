@@ -39,6 +39,8 @@ COUNTED_BY = {
     "eps": ("table", "log"),
 }
 Factor = Range(0, 10, soft=(0, 2), step=0.01)
+# Those of a card: its multiprocessors times the threads of each.
+THREADS = Range(0, 10_000_000, soft=(0, 300_000), step=256)
 FREEU = ("V2", "V1")
 PASSES = ("a pass of its own", "the negative prompt")
 SKIP_INSTEAD = "Take Skip layers (core.skip_layers) instead."
@@ -161,6 +163,7 @@ def a1111_rules(
     *,
     eta: Annotated[float, Range(-1, 1, step=0.05)] = -1.0,
     ensd: Annotated[int, Range(-(2**32), 2**32, soft=(0, 31337)), Label("ENSD")] = 0,
+    threads: Annotated[int, THREADS, Label("Threads of the card")] = 0,
     all_steps: bool = False,
     discard: Annotated[bool, Label("Discard last but one")] = False,
     scaled_start: Annotated[bool, Label("SGM noise multiplier")] = False,
@@ -179,6 +182,8 @@ def a1111_rules(
     Args:
         eta: How much noise samplers add anew between steps; -1 is their own.
         ensd: Eta noise seed delta: between steps noise is that of the seed and this.
+        threads: With noise of NVIDIA, where a picture has more values than the card ran threads:
+            that number (help of Noise has some); 0 is a card for any picture.
         all_steps: Take all steps when denoise is below 1, as Hires. fix does; else a share of them.
         discard: Leave the last noise level but one out, with every sampler.
         scaled_start: Begin from the little stronger noise that ComfyUI begins from.
@@ -203,6 +208,7 @@ def a1111_rules(
             rho=rho,
             eta=eta,
             ensd=ensd,
+            threads=threads,
         )
     )
 

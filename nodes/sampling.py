@@ -96,6 +96,8 @@ def sample(
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
     method = Sampler(sampler, (("end", ddim_end),) if sampler == "ddim" else ())
+    if sampler == "ddim" and ddim_end != DDIM_ENDS[0] and find(model.modifiers, A1111Rules):
+        ctx.note("By A1111's rules DDIM ends where its time steps do: DDIM end changes nothing.")
 
     def levels(denoiser: Denoiser) -> Tensor:
         return run.levels(

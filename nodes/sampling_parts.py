@@ -32,6 +32,7 @@ from ponystudio.diffusion.sampling.names import (
     find_sampler,
 )
 from ponystudio.errors import MismatchedValues, ParamRange
+from ponystudio_nodes.modifying import THREADS
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -424,7 +425,7 @@ def random_noise(
     from_height: Annotated[int, Range(0, 16384, soft=(0, 2048), step=8), Label("From height")] = 0,
     off: bool = False,
     source: Annotated[str, Choice(NOISES), Label("Noise source")] = "cpu",
-    threads: Annotated[int, Range(0, 10_000_000, soft=(0, 300_000), step=256)] = 0,
+    threads: Annotated[int, THREADS, Label("Threads of the card")] = 0,
 ) -> Noise:
     """What a run begins with, and draws between its steps.
 

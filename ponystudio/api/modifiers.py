@@ -134,7 +134,8 @@ class A1111Rules(Modifier):
     `zero_snr`: the levels of the training end without signal. `discard`: every sampler goes without
     the last level but one. `sigma_max`, `sigma_min`, `rho`: of the schedule, 0 for its own. `eta`:
     of samplers that add noise, -1 for their own. `ensd`: between steps noise is that of the seed
-    and this; 0 for the generator that made the first noise.
+    and this; 0 for the generator that made the first noise. `threads`: those of Noise, where that
+    says none.
     """
 
     all_steps: bool = False
@@ -148,6 +149,7 @@ class A1111Rules(Modifier):
     rho: float = 0.0
     eta: float = -1.0
     ensd: int = 0
+    threads: int = 0
 
 
 Kind = TypeVar("Kind", bound=Modifier)

@@ -362,6 +362,15 @@ def test_rules_that_come_with_the_model_are_told_of(model):
     assert not plain.notes
 
 
+def test_an_end_that_means_nothing_is_told_of(model):
+    ctx = context()
+    made = sample(model, ctx=ctx, sampler="ddim", ddim_end="alpha0")
+    assert ctx.notes == [
+        "By A1111's rules DDIM ends where its time steps do: DDIM end changes nothing."
+    ]
+    assert torch.equal(made, sample(model, sampler="ddim"))
+
+
 def test_options_stay_when_sample_names_the_rules(model):
     said = modifying.a1111_rules(model, ensd=5, all_steps=True)
     assert said.modifiers == (A1111Rules(ensd=5, all_steps=True),)

@@ -18,7 +18,7 @@ from ponystudio.diffusion.families import Family
 from ponystudio.diffusion.sampling import schedules
 from ponystudio.diffusion.sampling.fitting import nobody_aligned
 from ponystudio.diffusion.sampling.names import A1111_AUTOMATIC
-from ponystudio.diffusion.sampling.parameterisation import Parameterisation, rounded
+from ponystudio.diffusion.sampling.parameterisation import VP, Parameterisation, rounded
 from ponystudio.errors import ParamRange
 
 _WITHOUT_PENULTIMATE = frozenset({"dpm_2", "dpm_2_ancestral", "dpmpp_3m_sde", "dpmpp_3m_sde_gpu"})
@@ -38,8 +38,8 @@ _ALIGNED_SDXL = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234,
 
 
 def walks_time_steps(sampler: str, space: Parameterisation) -> bool:
-    """Whether a sampler has time steps in place of a schedule."""
-    return sampler in _BY_TIME_STEPS and space.prediction != "flow"
+    """Whether a sampler has time steps in place of a schedule: for models with a whole table."""
+    return sampler in _BY_TIME_STEPS and type(space) is VP
 
 
 def levels(

@@ -84,6 +84,7 @@ class PictureNoise:
         rules: A1111Rules | None = None,
     ) -> None:
         self._noise, self._x = noise, x
+        self._threads = noise.threads or (rules.threads if rules else 0)
         numbers = range(len(x)) if batch_index is None else batch_index
         self._seeds = [noise.seed + (0 if noise.variation else i) for i in numbers]
         streams = [self._stream(seed) for seed in self._seeds]
@@ -112,14 +113,14 @@ class PictureNoise:
                 seed,
                 sigmas,
                 source="gpu" if gpu and self._noise.source == "cpu" else self._noise.source,
-                threads=self._noise.threads,
+                threads=self._threads,
             )
             for one, seed in zip(self._x, self._seeds, strict=True)
         ]
         return lambda σ, σ_next: torch.cat([path(σ, σ_next) for path in paths])
 
     def _stream(self, seed: int) -> Stream:
-        return stream(seed, self._noise.source, self._x.device, self._noise.threads)
+        return stream(seed, self._noise.source, self._x.device, self._threads)
 
     def _next(self) -> Tensor:
         shape = (1, *self._x.shape[1:])

@@ -199,8 +199,15 @@ def test_unipc_takes_as_many_of_equal_length_to_the_first():
     assert half[0] == pytest.approx(float(SPACE.table[451]), rel=1e-6)
 
 
-def test_flow_has_no_time_steps():
+def test_only_a_whole_table_has_time_steps():
     assert levels("simple", 10, "ddim", family=FLOW) == levels("simple", 10, family=FLOW)
+    for other in (Predicts("lcm"), Predicts("edm", counted="log")):
+        network = denoiser(modifiers=(other,))
+        by_ddim, by_euler = (
+            levels_of(network, EMPTY, "karras", 10, sampler=sampler)
+            for sampler in ("ddim", "euler")
+        )
+        assert torch.equal(by_ddim, by_euler)
 
 
 # Times and tables

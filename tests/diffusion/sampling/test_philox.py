@@ -113,3 +113,14 @@ def test_a_card_of_enough_threads_draws_as_a_card_for_any_picture():
 
 def test_no_elements_are_a_draw():
     assert PhiloxGenerator(3).randn([0, 4]).shape == (0, 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.version.cuda, reason="for NVIDIA's cards")
+def test_the_card_here_draws_this():
+    card = torch.cuda.get_device_properties(0)
+    threads = card.multi_processor_count * card.max_threads_per_multi_processor
+    theirs, ours = torch.Generator("cuda").manual_seed(42), PhiloxGenerator(42, threads)
+    for n in (7, 16_384, threads, 3 * threads + 5, 9 * threads):
+        drawn = torch.randn(n, generator=theirs, device="cuda").cpu()
+        assert torch.allclose(drawn, ours.randn([n]), atol=2e-6)

@@ -116,6 +116,15 @@ def test_all_of_it_is_a_cards():
     assert not torch.allclose(path(*LEVELS[:2]), plain(*LEVELS[:2]), atol=0.1)
 
 
+def test_the_rules_may_name_the_threads_of_the_card():
+    said = picture_noise(source="nvidia", threads=256).first
+    assert torch.equal(said, PhiloxGenerator(1, 256).randn((1, 4, 8, 8)))
+    large = torch.zeros(1, 4, 16, 16)
+    of_rules = picture_noise(large, source="nvidia", rules=A1111Rules(threads=256)).first
+    assert torch.equal(of_rules, PhiloxGenerator(1, 256).randn(large.shape))
+    assert not torch.equal(of_rules, picture_noise(large, source="nvidia").first)
+
+
 def test_paths_of_pictures_are_those_of_their_seeds():
     paths = picture_noise(BATCH).brownian(LEVELS, gpu=False)(*LEVELS[1:3])
     for i, path in enumerate(paths):
