@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui import api_format, importer, workflow_format
 from ponystudio.graph.comfyui.importer import Imported
+from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.formats import embedded_metadata, graph_file
 from ponystudio.graph.model import Graph
 from ponystudio.pictures.picture_graph import picture_fields
 from ponystudio.pictures.picture_reader import read_fields
-from ponystudio.system.json_reader import read_json
 from ponystudio.system.regular_file import read_regular
 
 T = TypeVar("T")
@@ -48,13 +48,13 @@ def carries_graph(path: Path) -> bool:
     """Whether a picture has a graph in it. Raises BadInput for one that cannot be read."""
     fields = read_fields(path)
     return embedded_metadata.GRAPH in fields or any(
-        importer.is_comfyui(_document(fields.get(name, ""))) for name in (WORKFLOW, PROMPT)
+        importer.is_comfyui(parsed(fields.get(name, ""))) for name in (WORKFLOW, PROMPT)
     )
 
 
 def _from_picture(path: Path) -> OpenedFile:
     fields = picture_fields(path)
-    found = [_document(fields.get(name, "")) for name in (WORKFLOW, PROMPT)]
+    found = [parsed(fields.get(name, "")) for name in (WORKFLOW, PROMPT)]
     if embedded_metadata.GRAPH in fields or not any(map(importer.is_comfyui, found)):
         text = embedded_metadata.graph_text(fields, str(path))
         return OpenedFile(graph_file.loads(text, where=str(path)))
@@ -67,7 +67,7 @@ def _from_picture(path: Path) -> OpenedFile:
 def import_text(text: str) -> Imported | None:
     """The import of a text of ComfyUI's; None for any other. Raises GraphFileError for a damaged
     one."""
-    document = _document(text)
+    document = parsed(text)
     return importer.import_document(document) if importer.is_comfyui(document) else None
 
 
@@ -87,11 +87,3 @@ def _within(path: Path, work: Callable[[], T]) -> T:
     except GraphFileError as error:
         where = ": ".join(part for part in (str(path), error.where) if part)
         raise GraphFileError(error.what, where=where, remedy=error.remedy) from None
-
-
-def _document(text: str) -> Any:
-    """What a JSON text says, NaN and its like included; None for no JSON."""
-    try:
-        return read_json(text, parse_constant=lambda _: None) if text else None
-    except ValueError:
-        return None

@@ -16,6 +16,7 @@ from ponystudio.graph.comfyui.source_graph import (
     SourceNode,
     Wire,
     inside,
+    parsed,
     slot,
     text,
 )
@@ -69,7 +70,10 @@ def read(document: Any) -> SourceGraph:
 
 
 def _nodes(document: Any) -> dict[str, Mapping[str, Any]]:
-    while isinstance(document, Mapping):
+    while isinstance(document, Mapping | str):
+        if isinstance(document, str):
+            document = parsed(document)
+            continue
         if found := {str(id): value for id, value in document.items() if _is_node(value)}:
             return found
         document = document.get("prompt")

@@ -59,15 +59,21 @@ class Imported:
 
 
 def is_comfyui(document: Any) -> bool:
-    """Whether a parsed document is a graph of ComfyUI's, in either form."""
-    return workflow_format.looks_like(document) or api_format.looks_like(document)
+    """Whether a parsed document is a graph of ComfyUI's in either form, or has one inside."""
+    return (
+        workflow_format.looks_like(document)
+        or api_format.looks_like(document)
+        or two_documents.workflow_in(document) is not None
+    )
 
 
-def import_document(document: Mapping[str, Any]) -> Imported:
+def import_document(document: Any) -> Imported:
     """The graph of a parsed document. Raises GraphFileError where it is damaged."""
     if workflow_format.looks_like(document):
         return import_documents(workflow=document)
-    return import_documents(prompt=document)
+    if api_format.looks_like(document):
+        return import_documents(prompt=document)
+    return import_documents(workflow=two_documents.workflow_in(document))
 
 
 def import_documents(workflow: Any = None, prompt: Any = None) -> Imported:

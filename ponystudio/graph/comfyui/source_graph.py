@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ponystudio.graph.model import Mode
+from ponystudio.system.json_reader import read_json
 
 # Of a file, and with those in subgraphs: two levels that hold each other ten times are a hundred.
 MOST_NODES = 100_000
@@ -86,6 +87,14 @@ class SourceGraph:
     nodes: Mapping[str, SourceNode]
     areas: Mapping[str, SourceArea] = field(default_factory=dict)
     remarks: tuple[tuple[str, str], ...] = ()
+
+
+def parsed(text: str) -> Any:
+    """What a JSON text says, with NaN and its like as None; None for no JSON."""
+    try:
+        return read_json(text, parse_constant=lambda _: None) if text else None
+    except ValueError:
+        return None
 
 
 def objects(data: Mapping[str, Any], name: str) -> list[Mapping[str, Any]]:

@@ -12,7 +12,7 @@ from typing import Any
 
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui import api_format, workflow_format
-from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, inside
+from ponystudio.graph.comfyui.source_graph import SourceGraph, SourceNode, Wire, inside, parsed
 from ponystudio.graph.plain_json import shown
 
 
@@ -36,12 +36,21 @@ def read(workflow: Any, prompt: Any) -> SourceGraph:
         return replace(drawn, remarks=(("", said), *drawn.remarks))
 
 
-def workflow_in(request: Any) -> Any:
-    """The workflow that a request to ComfyUI's server has beside what is to run; None for none."""
-    if not isinstance(request, Mapping):
+def workflow_in(document: Any) -> Any:
+    """The workflow that a document has inside, as a value or as a text: a request to ComfyUI's
+    server has it beside what is to run. None for none."""
+    if isinstance(document, str):
+        document = parsed(document)
+        if workflow_format.looks_like(document):
+            return document
+    if not isinstance(document, Mapping):
         return None
-    found = inside(inside(request, "extra_data"), "extra_pnginfo").get("workflow")
-    return found if workflow_format.looks_like(found) else None
+    for holder in (document, inside(inside(document, "extra_data"), "extra_pnginfo")):
+        found = holder.get("workflow")
+        found = parsed(found) if isinstance(found, str) else found
+        if workflow_format.looks_like(found):
+            return found
+    return None
 
 
 class _Comparison:

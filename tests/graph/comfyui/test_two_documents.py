@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from helpers.drops import CATALOG
+from helpers.paths import DATA, needs_data
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.comfyui.importer import import_documents
+from ponystudio.graph.comfyui.importer import import_document, import_documents, is_comfyui
 from ponystudio.graph.comfyui.source_graph import Wire
 from ponystudio.graph.comfyui.two_documents import read
+from ponystudio.graph.topology import effective
 
 
 def node(id, type, inputs=(), values=None, **more):
@@ -117,3 +122,37 @@ def test_a_request_to_the_server_has_the_layout_with_it():
     assert found.graph.view["nodes"]["load_checkpoint_4"]["pos"] == [8, -8]
     assert found.graph.nodes["load_checkpoint_4"].params["file"] == "b"
     assert found.graph.extra == {"comfyui": {"prompt": request}}
+
+
+def test_a_graph_may_be_inside_of_another_document_or_a_text():
+    drawn = workflow({**LOADER, "pos": [10, 20]})
+    asked = ran(n4=("CheckpointLoaderSimple", {"ckpt_name": "b"}))
+    for document, file in (
+        (json.dumps(drawn), "a.safetensors"),
+        (json.dumps(asked), "b"),
+        ({"workflow": json.dumps(drawn)}, "a.safetensors"),
+        ({"workflow": drawn, "prompt": json.dumps(asked)}, "b"),
+        ({"prompt": json.dumps(asked)}, "b"),
+    ):
+        assert is_comfyui(document)
+        (node,) = import_document(document).graph.nodes.values()
+        assert node.params["file"] == file
+    for document in ("a pony", '{"workflow": 5}', {"workflow": {"a": 1}}, {"prompt": "a pony"}):
+        assert not is_comfyui(document)
+
+
+@needs_data
+def test_published_pairs_are_what_ran_and_agree():
+    def running(imported):
+        nodes = effective(imported.graph, CATALOG).nodes.values()
+        return {node.id: (node.type, node.params, node.inputs) for node in nodes}
+
+    for path in (DATA / "workflows").glob("*.prompt.json"):
+        if "inpaint_controlnet" in path.name:  # a group node, whose inside has other ids there
+            continue
+        other = path.with_name(path.name.replace(".prompt.", ".workflow."))
+        asked, drawn = (json.loads(file.read_text("utf-8")) for file in (path, other))
+        both = import_documents(drawn, asked)
+        assert running(both) == running(import_document(asked)), path.name
+        assert set(both.remarks) <= set(import_document(drawn).remarks), path.name
+        assert both.graph.extra["comfyui"] == {"workflow": drawn, "prompt": asked}
