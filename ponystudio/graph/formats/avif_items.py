@@ -16,7 +16,7 @@ MAX_META, MAX_ITEMS, MAX_EXTENTS = 2**20, 1000, 1000
 _XMP = b"application/rdf+xml"
 
 
-class _Item(NamedTuple):
+class _AvifItem(NamedTuple):
     """`extents` are (start, length), in the file or in the box of data within `meta`."""
 
     inside: bool
@@ -106,7 +106,7 @@ def _kinds(iinf: bytes) -> dict[int, bytes]:
     return kinds
 
 
-def _places(iloc: bytes, wanted: set[int]) -> dict[int, _Item]:
+def _places(iloc: bytes, wanted: set[int]) -> dict[int, _AvifItem]:
     """Where these items lie. Raises struct.error for what is cut off."""
     if not iloc:
         return {}
@@ -115,7 +115,7 @@ def _places(iloc: bytes, wanted: set[int]) -> dict[int, _Item]:
     offset_size, length_size, base_size = sizes >> 4, sizes & 15, more >> 4
     index_size = more & 15 if version else 0
     numbers = _Numbers(iloc, 6)
-    places: dict[int, _Item] = {}
+    places: dict[int, _AvifItem] = {}
     for _ in range(min(numbers.next(4 if version == 2 else 2), MAX_ITEMS)):
         id = numbers.next(4 if version == 2 else 2)
         method = numbers.next(2) & 15 if version else 0
@@ -126,7 +126,7 @@ def _places(iloc: bytes, wanted: set[int]) -> dict[int, _Item]:
             numbers.next(index_size)
             extents.append((base + numbers.next(offset_size), numbers.next(length_size)))
         if id in wanted and method in (0, 1):
-            places[id] = _Item(method == 1, extents)
+            places[id] = _AvifItem(method == 1, extents)
     return places
 
 
@@ -144,7 +144,7 @@ class _Numbers:
         return int.from_bytes(piece, "big")
 
 
-def _content(file: BinaryIO, idat: bytes, item: _Item, take: Callable[[int], bool]) -> bytes:
+def _content(file: BinaryIO, idat: bytes, item: _AvifItem, take: Callable[[int], bool]) -> bytes:
     pieces: list[bytes] = []
     for start, length in item.extents:
         if not take(length):
