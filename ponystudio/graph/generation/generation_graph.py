@@ -84,7 +84,7 @@ class _GraphBuilder:
         parts = self._patched(base)
         vae = self._vae(base.vae)
         positive = self._prompt("positive", params.prompt, parts.clip)
-        negative = self._prompt("negative", params.negative or "", parts.clip, "Negative prompt")
+        negative = self._prompt("negative", params.negative, parts.clip, "Negative prompt")
         latent, run = self._start(vae)
         last = params.hires is None
         column, latent = self._sampled(
@@ -141,8 +141,14 @@ class _GraphBuilder:
         name = used.name.replace("\\", "/") or hash
         if not name:
             self._tell(id, "no model is named: choose one")
-        elif how := _HASHES.get((kind == "loras", len(hash))) or _HASHES.get((None, len(hash))):
-            self._models[name] = {"kind": kind, how: hash}
+            return name
+        known = {"kind": kind}
+        if how := _HASHES.get((kind == "loras", len(hash))) or _HASHES.get((None, len(hash))):
+            known[how] = hash
+        if used.url:
+            known["url"] = used.url
+        if len(known) > 1:
+            self._models[name] = known
         return name
 
     def _vae(self, otherwise: Link) -> Link:
@@ -165,7 +171,7 @@ class _GraphBuilder:
             rows = [
                 {
                     "on": True,
-                    "file": self._file("loras", UsedModel(lora.name, lora.hash), id),
+                    "file": self._file("loras", UsedModel(lora.name, lora.hash, lora.url), id),
                     "strength": lora.strength,
                     "clip_strength": lora.clip_strength,
                 }
@@ -222,7 +228,8 @@ class _GraphBuilder:
         self._add("picture", "core.load_image", 0, {"file": source.file})
         if not source.file:
             self._tell("picture", "the picture that it was made from is not named: choose it")
-        size = {"width": params.width, "height": params.height, "crop": "disabled"}
+        size: dict[str, Any] = {"width": params.width, "height": params.height}
+        size["crop"] = "center" if source.crop else "disabled"
         self._add("fit", "core.scale_image", 1, size, image=Link("picture", "image"))
         self._add("encode", "core.encode_image", 2, {}, vae=vae, image=Link("fit", "image"))
         latent = Link("encode", "latent")
@@ -356,7 +363,7 @@ class _GraphBuilder:
         prompts = {
             "positive": self._prompt("refiner_positive", params.prompt, other.clip),
             "negative": self._prompt(
-                "refiner_negative", params.negative or "", other.clip, "Negative prompt"
+                "refiner_negative", params.negative, other.clip, "Negative prompt"
             ),
         }
         self._add(
@@ -414,7 +421,7 @@ class _GraphBuilder:
         """Those of the first pass, where the second has neither its own nor another model."""
         params, own = self._params, bool(hires.model)
         first = (("positive", params.prompt, hires.prompt, ""),)
-        second = (("negative", params.negative or "", hires.negative, "Negative prompt"),)
+        second = (("negative", params.negative, hires.negative, "Negative prompt"),)
         found = []
         for id, text, other, title in chain(first, second):
             if own or other is not None:

@@ -20,11 +20,12 @@ class UsedModel:
 
     `name` is as it stands there, often without folder and suffix; `hash` is hexadecimal and as long
     as the writer made it: 10 letters are the start of the SHA-256 of the file (AutoV2), of LoRAs 12
-    the start of that of its tensors alone (AutoV3). Either may be "".
+    the start of that of its tensors alone (AutoV3). Either may be "". `url`: where it can be had.
     """
 
     name: str = ""
     hash: str = ""
+    url: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.name or self.hash)
@@ -38,6 +39,7 @@ class UsedLora:
     strength: float = 1.0
     clip_strength: float = 1.0
     hash: str = ""
+    url: str = ""
 
 
 @dataclass(frozen=True)
@@ -87,13 +89,15 @@ class Source:
     """The picture that another one was made from; `file` is "" where the text does not name it.
 
     `denoise` is how much of it is sampled anew, 0 to 1. `counted`: how the steps are meant: all
-    of them are done ("done"), or that share of them ("share"). `masked`: only what is under a mask
-    was repainted, or with `inverted` only the rest; the mask was blurred by `mask_blur` px.
+    of them are done ("done"), or that share of them ("share"). `crop`: what is too much of it at
+    two sides is cut off, and not squeezed. `masked`: only what is under a mask was repainted, or
+    with `inverted` only the rest; the mask was blurred by `mask_blur` px.
     """
 
     file: str = ""
     denoise: float = 0.75
     counted: Literal["share", "done"] = "share"
+    crop: bool = False
     masked: bool = False
     mask: str = ""
     mask_blur: float = 0.0
@@ -105,13 +109,14 @@ class GenerationParams:
     """All that is known of how a picture was made; what is not known is as it is here.
 
     `program` and `version` are the writer's, for what people read. `sampler` and `scheduler` are
-    names of ours; "auto" is the schedule that suits the model. `negative` is None where there was
-    no negative prompt at all, not even an empty one. `clip_skip` counts layers from the last one
+    names of ours; "auto" is the schedule that suits the model. `clip_skip` counts layers from the last one
     as ours do; 0 is the model's own. `text_encoders` are set where the model has none in it.
     `guidance` is what FLUX is told, `rescale` the share of rescaled guidance, `shift` that of
     models that predict flow.
 
     `rules`: whose order of drawing noise and counting steps it is; `noise`: where that was drawn.
+    `threads` of an NVIDIA card: 0 for one an element, however many; None for those of a card that
+    the text does not name.
     `variation` is the share of the noise of `variation_seed`; `resize_from` the size at which noise
     was drawn, to be pasted into the middle; `seed_offset` is added to the seed for noise between
     steps (ENSD); `eta` and `s_noise` are the sampler's. `snr_start`: the run begins at
@@ -124,7 +129,7 @@ class GenerationParams:
     program: str = ""
     version: str = ""
     prompt: str = ""
-    negative: str | None = ""
+    negative: str = ""
     dialect: Literal["a1111", "comfyui"] = "a1111"
     model: UsedModel = UsedModel()
     text_encoders: tuple[UsedModel, ...] = ()
@@ -151,6 +156,7 @@ class GenerationParams:
     seed_offset: int = 0
     rules: Literal["comfyui", "a1111"] = "comfyui"
     noise: Literal["cpu", "gpu", "nvidia"] = "cpu"
+    threads: int | None = 0
     snr_start: bool = False
     width: int = 512
     height: int = 512
