@@ -13,16 +13,15 @@ from typing import Any, NamedTuple
 
 from ponystudio import __version__
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.diffusion.sampling.names import A1111_SCHEDULES, SAMPLER_SPECS
 from ponystudio.engine.run_files import RunFiles, until, wait_for
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.digital_source import source_type
 from ponystudio.graph.formats import graph_file as graph_format
-from ponystudio.graph.formats.a1111_infotext import infotext
 from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
 from ponystudio.graph.formats.metadata_policy import NOTHING, USUAL, WITHOUT_PROMPTS, MetadataPolicy
 from ponystudio.graph.formats.without_prompts import without_prompts
+from ponystudio.graph.generation.infotext_writer import infotext
 from ponystudio.graph.model import Graph
 from ponystudio.graph.result_keys import Environment
 from ponystudio.graph.topology import ancestors, known_value
@@ -188,8 +187,6 @@ class Receipts:
             catalog=self._catalog,
             hashes={**self._sha256(files), **self._autov3()},
             embeddings=self._embeddings(ancestors(self._running, [node])),
-            samplers={spec.name: spec.a1111_name for spec in SAMPLER_SPECS},
-            schedules=A1111_SCHEDULES,
             batch=batch,
             version=f"PonyStudio {__version__}",
         )

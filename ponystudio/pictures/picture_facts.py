@@ -14,8 +14,8 @@ from typing import Any
 
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
-from ponystudio.graph.formats.a1111_infotext import NEGATIVE, PROMPT, parse
 from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.generation.infotext_grammar import parse
 from ponystudio.graph.formats.xmp_packet import SOURCE_TYPE
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
@@ -183,12 +183,12 @@ def _receipt(text: str) -> dict[str, Any]:
 def _from_parameters(text: str) -> dict[str, Any]:
     if not text:
         return {}
-    fields = parse(text)
+    prompt, negative, fields = parse(text)
     *loras, _ = _LORA_HASH.split(fields.get("Lora hashes", "")[:LONGEST_LIST])
     files = {fields.get("Model", ""), *loras[:MOST_FILES]}
     known = {
-        "prompt": fields.get(PROMPT, ""),
-        "negative": fields.get(NEGATIVE, ""),
+        "prompt": prompt,
+        "negative": negative,
         "model": fields.get("Model", ""),
         "model_hash": fields.get("Model hash", ""),
         "sampler": fields.get("Sampler", ""),

@@ -152,9 +152,9 @@ def _prompt(dialect: str) -> Callable[[str], object]:
 
 
 def _infotext(text: str) -> object:
-    from ponystudio.graph.formats import a1111_infotext
+    from ponystudio.graph.generation import infotext
 
-    return a1111_infotext.parse(text)
+    return infotext.read(text)
 
 
 def _yaml(data: bytes) -> object:

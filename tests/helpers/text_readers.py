@@ -12,7 +12,8 @@ from ponystudio.canvas.fields import prompt_weights
 from ponystudio.diffusion.text import prompt_syntax
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.editing import lora_tags
-from ponystudio.graph.formats import a1111_infotext, clipboard, graph_file
+from ponystudio.graph.formats import clipboard, graph_file
+from ponystudio.graph.generation import infotext
 from ponystudio.graph.output_names import checked_prefix
 from ponystudio.library.recognition import model_notes
 from ponystudio.qt.plain_text import cut, tip
@@ -39,8 +40,8 @@ def _document(name: str) -> Callable[[str], Any]:
 
 
 READERS: Mapping[str, Callable[[str], Any]] = {
-    "infotext": a1111_infotext.parse,
-    "hashes of LoRAs": lambda text: a1111_infotext.parse(f"Lora hashes: {json.dumps(text)}"),
+    "infotext": infotext.read,
+    "hashes of LoRAs": lambda text: infotext.read(f"Lora hashes: {json.dumps(text)}"),
     "prompt, a1111": lambda text: prompt_syntax.parse(text, "a1111"),
     "prompt, comfyui": lambda text: prompt_syntax.parse(text, "comfyui"),
     "notes on a prompt, a1111": lambda text: prompt_syntax.notes(text, "a1111"),

@@ -13,7 +13,7 @@ from ponystudio.api import Latent, Mask
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.errors import ParamChoice
-from ponystudio.graph.formats.a1111_infotext import infotext
+from ponystudio.graph.generation.infotext_writer import infotext
 from ponystudio.graph.model import Graph
 from ponystudio.graph.name_tokens import NameValues
 from ponystudio.graph.validation import check

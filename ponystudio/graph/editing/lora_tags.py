@@ -88,6 +88,11 @@ def strip_tags(text: str) -> str:
     return _RUN.sub(left, text)
 
 
+def without_tags(text: str) -> str:
+    """The prompt as A1111 encodes it: without them, and all else as it stands."""
+    return _TAGS.sub(lambda match: "" if match["tag"] else match[0], text)
+
+
 class TagFiles:
     """The files there are, by what tags may call them."""
 

@@ -43,6 +43,8 @@ _HEIGHTS = {
 }
 _HEIGHT = 160  # of others
 _ROW = 28  # of a LoRA
+_LEAST = 1e-3  # share of the noise
+_MOST_BLUR = 100.0
 
 
 class _Parts(NamedTuple):
@@ -77,6 +79,7 @@ class _GraphBuilder:
         self._models: dict[str, Mapping[str, Any]] = {}
         self._remarks: list[Remark] = [Remark("", text) for text in params.remarks]
         self._bottoms: dict[int, int] = {}
+        self._tell_rules()
 
     def imported(self) -> Imported:
         params = self._params
@@ -112,6 +115,18 @@ class _GraphBuilder:
             raise GraphFileError(f"It holds what no graph can: {error.what}") from None
         return Imported(graph, remarks=tuple(self._remarks), mapped=len(nodes))
 
+    def _tell_rules(self) -> None:
+        """What the way in which noise is drawn makes of the picture."""
+        params = self._params
+        if params.noise == "nvidia":
+            self._tell("", "its noise was drawn on a card of NVIDIA's: the picture becomes another")
+        if params.rules == "a1111":
+            self._tell("", "it was sampled by A1111's rules: by ours the picture differs")
+        if any(params.resize_from):
+            self._tell("", "its noise was drawn at another size: the picture becomes another")
+        if params.seed_offset:
+            self._tell("", "noise between its steps was of another seed: the picture differs")
+
     # --- Models -----------------------------------------------------------------------------------
 
     def _model(self, id: str, used: UsedModel, title: str = "") -> _Parts:
@@ -121,9 +136,9 @@ class _GraphBuilder:
         file = self._file(kind, used, id)
         prediction = {} if params.prediction == "auto" else {"prediction": params.prediction}
         if not params.text_encoders:
-            self._add(id, "core.load_checkpoint", 0, {"file": file, **prediction}, title=title)
+            self._add(id, "core.load_checkpoint", 0, {"file": file, **prediction}, title)
             return _Parts(Link(id, "model"), Link(id, "clip"), Link(id, "vae"))
-        self._add(id, "core.load_model", 0, {"file": file, **prediction}, title=title)
+        self._add(id, "core.load_model", 0, {"file": file, **prediction}, title)
         encoders = f"{id}_encoders"
         rows = [
             {"file": self._file("text_encoders", encoder, encoders), "on": True}
@@ -178,9 +193,7 @@ class _GraphBuilder:
                 for lora in params.loras[:MOST_FILES]
             ]
             more = _ROW * len(rows)
-            self._add(
-                id, "core.apply_loras", 1, {"loras": rows}, taller=more, model=model, clip=clip
-            )
+            self._add(id, "core.apply_loras", 1, {"loras": rows}, "", more, model=model, clip=clip)
             model, clip = Link(id, "model"), Link(id, "clip")
         for number, network in enumerate(params.hypernetworks, 1):
             id = f"{prefix}hypernetwork_{number}"
@@ -201,7 +214,7 @@ class _GraphBuilder:
         values: dict[str, Any] = {"text": text, "dialect": params.dialect}
         if params.clip_skip:
             values["clip_skip"] = params.clip_skip
-        self._add(id, "core.encode_prompt", 2, values, title=title, clip=clip)
+        self._add(id, "core.encode_prompt", 2, values, title, clip=clip)
         link = Link(id, "conditioning")
         if params.guidance is not None and not id.endswith("negative"):
             told = f"{id}_guidance"
@@ -246,8 +259,9 @@ class _GraphBuilder:
             self._add("invert", "core.invert_mask", 1, {}, mask=mask)
             mask = Link("invert", "mask")
         if source.mask_blur:
-            radius = min(max(int(2.5 * source.mask_blur + 0.5), 1), 256)
-            values = {"radius": radius, "sigma": round(source.mask_blur / radius, 4)}
+            blur = min(source.mask_blur, _MOST_BLUR)
+            radius = max(int(2.5 * blur + 0.5), 1)
+            values = {"radius": radius, "sigma": round(blur / radius, 4)}
             self._add("soften", "core.blur_mask", 1, values, mask=mask)
             mask = Link("soften", "mask")
         self._add("under_mask", "core.mask_latent", 2, {}, latent=latent, mask=mask)
@@ -282,7 +296,7 @@ class _GraphBuilder:
         }
         if params.rescale:
             values["rescale"] = params.rescale
-        if params.noise != "cpu":
+        if params.noise == "gpu":
             values["noise"] = params.noise
         links = {"positive": prompts[0], "negative": prompts[1], "latent": latent}
         if params.refiner is not None and refined:
@@ -383,7 +397,9 @@ class _GraphBuilder:
         """What the second pass gives, with the column after it and the VAE that decodes it."""
         params = self._params
         width, height = hires.size(params.width, params.height)
-        size = {"width": width, "height": height}
+        # Where both sides are said, what is too much at two sides is cut off.
+        crop = "center" if hires.width and hires.height else "disabled"
+        size = {"width": width, "height": height, "crop": crop}
         if hires.space == "latent":
             scaled = {**size, "method": hires.method}
             self._add("enlarge", "core.scale_latent", column, scaled, latent=latent)
@@ -410,8 +426,8 @@ class _GraphBuilder:
             vae = vae if params.vae else base.vae
         prompts = self._second_prompts(hires, parts.clip)
         steps = hires.steps or params.steps
-        total = int(steps / hires.denoise) if hires.denoise > 0 else steps
-        run = _Run(steps, total, hires.denoise)
+        denoise = min(max(hires.denoise, 0.0), 1.0)
+        run = _Run(steps, int(steps / max(denoise, _LEAST)), denoise)
         column, latent = self._sampled(
             "second_pass", column + 1, parts, prompts, latent, run, hires, refined=True
         )
@@ -445,9 +461,9 @@ class _GraphBuilder:
         type: str,
         column: int,
         values: Mapping[str, Any],
-        *,
         title: str = "",
         taller: int = 0,
+        /,
         **links: Link,
     ) -> None:
         """A node below those that stand in its column."""
@@ -471,7 +487,7 @@ def _run_over(source: Source, steps: int) -> _Run:
     """The steps over a picture."""
     denoise, steps = min(max(source.denoise, 0.0), 1.0), max(steps, 1)
     if source.counted == "done":
-        return _Run(steps, int(steps / denoise) if denoise else steps, denoise)
+        return _Run(steps, int(steps / max(denoise, _LEAST)), denoise)
     # One more than the share says.
     done = min(int(min(denoise, 0.999) * steps) + 1, steps)
     # A little less, so that `done` steps of that share are of `steps` again, whatever is rounded.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
+MOST_SCALE = 100.0
 _NONE: Mapping[str, str] = MappingProxyType({})
 
 
@@ -46,7 +47,8 @@ class UsedLora:
 class SecondPass:
     """A picture that was made larger and then sampled again.
 
-    Its size is `width` × `height` px, or `scale` times that of the first pass where these are 0.
+    Its size is `width` × `height` px, of which one that is 0 follows from the first pass, or
+    `scale` times that of the first pass where both are.
     `space` says what is scaled: the latent, by `method`, or the picture, by the model `upscaler`
     if there is one, and by `method` to the very size. What is 0, "" or None is as in the first
     pass.
@@ -70,9 +72,12 @@ class SecondPass:
 
     def size(self, width: int, height: int) -> tuple[int, int]:
         """In px, after a first pass of that size."""
-        if self.width and self.height:
-            return self.width, self.height
-        scale = self.scale or 1.0
+        if self.width or self.height:
+            return (
+                self.width or self.height * width // max(height, 1),
+                self.height or self.width * height // max(width, 1),
+            )
+        scale = min(self.scale or 1.0, MOST_SCALE)
         return int(width * scale), int(height * scale)
 
 
@@ -105,22 +110,41 @@ class Source:
 
 
 @dataclass(frozen=True)
+class RuleDetails:
+    """What settings of A1111's change of its rules.
+
+    `scaled_start`: the run begins at x = noise·√(1+σ²), as in ComfyUI. `quantized`: times are whole
+    steps of the training. `half_alphas`: ᾱ are rounded to half precision, as old versions did.
+    `zero_snr`: the training's noise ends without signal. `discard`: the last level but one is left
+    out. `sigma_min`, `sigma_max` and `rho` are those of the schedule, 0 for its own.
+    """
+
+    scaled_start: bool = False
+    quantized: bool = False
+    half_alphas: bool = False
+    zero_snr: bool = False
+    discard: bool = False
+    sigma_min: float = 0.0
+    sigma_max: float = 0.0
+    rho: float = 0.0
+
+
+@dataclass(frozen=True)
 class GenerationParams:
     """All that is known of how a picture was made; what is not known is as it is here.
 
     `program` and `version` are the writer's, for what people read. `sampler` and `scheduler` are
-    names of ours; "auto" is the schedule that suits the model. `clip_skip` counts layers from the last one
-    as ours do; 0 is the model's own. `text_encoders` are set where the model has none in it.
-    `guidance` is what FLUX is told, `rescale` the share of rescaled guidance, `shift` that of
+    names of ours; "auto" is the schedule that suits the model. `clip_skip` counts layers from the
+    last one as ours do; 0 is the model's own. `text_encoders` are set where the model has none in
+    it. `guidance` is what FLUX is told, `rescale` the share of rescaled guidance, `shift` that of
     models that predict flow.
 
-    `rules`: whose order of drawing noise and counting steps it is; `noise`: where that was drawn.
-    `threads` of an NVIDIA card: 0 for one an element, however many; None for those of a card that
-    the text does not name.
-    `variation` is the share of the noise of `variation_seed`; `resize_from` the size at which noise
-    was drawn, to be pasted into the middle; `seed_offset` is added to the seed for noise between
-    steps (ENSD); `eta` and `s_noise` are the sampler's. `snr_start`: the run begins at
-    x = noise·√(1+σ²), as in ComfyUI, though the other rules are A1111's.
+    `rules`: whose order of drawing noise and counting steps it is, with `details` of A1111's;
+    `noise`: where that was drawn. `threads` of an NVIDIA card: 0 for one an element, however many;
+    None for those of a card that the text does not name. `variation` is the share of the noise of
+    `variation_seed`; `resize_from` the size at which noise was drawn, to be pasted into the middle;
+    `seed_offset` is added to the seed for noise between steps (ENSD); `eta` and `s_noise` are the
+    sampler's.
 
     `embeddings` are hashes by name; `other` holds, as they stand, the fields that say nothing of
     what is made. `remarks`: a line each for what cannot be matched.
@@ -157,7 +181,7 @@ class GenerationParams:
     rules: Literal["comfyui", "a1111"] = "comfyui"
     noise: Literal["cpu", "gpu", "nvidia"] = "cpu"
     threads: int | None = 0
-    snr_start: bool = False
+    details: RuleDetails = RuleDetails()
     width: int = 512
     height: int = 512
     batch: int = 1

@@ -153,7 +153,12 @@ def test_a_stack_of_loras_stands_before_the_prompts() -> None:
 
 def test_a_second_pass_over_the_latent() -> None:
     nodes = graph_of(EVERY["latent hires"]).graph.nodes
-    assert nodes["enlarge"].params == {"width": 768, "height": 768, "method": "bilinear"}
+    assert nodes["enlarge"].params == {
+        "width": 768,
+        "height": 768,
+        "crop": "disabled",
+        "method": "bilinear",
+    }
     second = nodes["second_pass"]
     assert (second.params["steps"], second.params["denoise"]) == (10, 0.4)
     assert second.params["seed"] == nodes["sampler"].params["seed"]
@@ -164,7 +169,8 @@ def test_a_second_pass_over_the_latent() -> None:
 def test_a_second_pass_over_the_picture_with_a_model_of_its_own() -> None:
     nodes = graph_of(EVERY["hires"]).graph.nodes
     assert nodes["upscaler"].params == {"file": "4x"}
-    assert nodes["enlarge"].params == {"width": 1024, "height": 768, "method": "lanczos"}
+    assert nodes["enlarge"].params["method"] == "lanczos"
+    assert (nodes["enlarge"].params["width"], nodes["enlarge"].params["crop"]) == (1024, "center")
     assert nodes["second_pass"].inputs["model"] == Link("hires_loras", "model")
     assert nodes["second_pass"].params["sampler"] == "euler_ancestral"
     assert nodes["hires_negative"].params["text"] == "worse"

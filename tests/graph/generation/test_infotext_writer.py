@@ -4,11 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from helpers.paths import DATA, needs_data
 from ponystudio.api import NodeSpec, ParamSpec
-from ponystudio.graph.formats.a1111_infotext import infotext, parse
+from ponystudio.graph.generation import infotext_grammar
+from ponystudio.graph.generation.infotext_writer import infotext
 from ponystudio.graph.model import Graph, Link, Node
-from ponystudio.pictures.picture_reader import read_fields
 
 HASH = "0123456789abcdef" * 4
 
@@ -21,6 +20,12 @@ SAMPLER = {
     "scheduler": "karras",
     "denoise": 1.0,
 }
+
+
+def parse(text: str) -> dict[str, str]:
+    """All of a text by name."""
+    prompt, negative, fields = infotext_grammar.parse(text)
+    return {"Prompt": prompt, "Negative prompt": negative, **fields}
 
 
 def prompt(id: str, text: str, clip: str = "ckpt", **params: object) -> Node:
@@ -119,8 +124,6 @@ def test_a_whole_text() -> None:
         "save",
         size=(512, 640),
         hashes={"sub/pony.v1.safetensors": HASH},
-        samplers={"dpmpp_2m": "DPM++ 2M"},
-        schedules={"karras": "Karras"},
         version="PonyStudio 0.1.0",
     )
     assert text == (
@@ -137,7 +140,6 @@ def test_what_is_written_is_read() -> None:
     assert fields["Prompt"] == "a (pony:1.2),\nmane"
     assert fields["Negative prompt"] == "blurry, dark"
     assert fields["Size"] == "512x640"
-    assert (fields["Size-1"], fields["Size-2"]) == ("512", "640")
     assert fields["Seed"] == str(2**64 - 1)
 
 
@@ -227,36 +229,6 @@ def test_a_picture_without_a_sampler_has_no_text() -> None:
 def test_a_circle_ends() -> None:
     graph = PLAIN.with_nodes([sampler("sampler", "sampler")])
     assert "Steps: 20" in infotext(graph, "save", size=(8, 8))
-
-
-def test_grammar() -> None:
-    assert parse("") == {"Prompt": "", "Negative prompt": ""}
-    two = "a pony\nSteps: 20, Sampler: Euler"
-    assert parse(two)["Prompt"] == two  # fewer than three pairs are prose
-    fields = parse('Steps: 1, Seed: 2, Note: "a, b: \\"c\\"\\nd", Hashes: {x}, Size: 8x16')
-    assert fields["Note"] == 'a, b: "c"\nd'
-    assert fields["Prompt"] == ""
-    assert fields["Size-2"] == "16"
-    assert parse("a\nNegative prompt: b\nc\nSteps: 1, Seed: 2, CFG scale: 3")[
-        "Negative prompt"
-    ] == ("b\nc")
-
-
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize("unit", ["word ", " ", "a:", 'a b:"', "a, "])
-def test_long_lines_are_read_quickly(unit: str) -> None:
-    parse(unit * 60_000)
-
-
-@needs_data
-def test_a_text_written_by_a1111() -> None:
-    path = DATA / "pictures" / "automatic1111_cropped.png"
-    fields = parse(read_fields(path)["parameters"])
-    assert fields["Prompt"] == "photo of a duck"
-    assert fields["Negative prompt"] == "monochrome"
-    assert (fields["Steps"], fields["Sampler"], fields["Seed"]) == ("15", "UniPC", "235284042")
-    assert (fields["Size-1"], fields["Size-2"]) == ("512", "400")
-    assert fields["Model hash"] == "c0d1994c73"
 
 
 def test_a_merge_names_its_models_and_has_no_hash() -> None:
