@@ -66,10 +66,10 @@ class _Run(NamedTuple):
 def graph_of(params: GenerationParams) -> Imported:
     """The graph, with a remark for all that it cannot match. Raises GraphFileError for values that
     no graph can hold."""
-    return _GraphBuilder(params).imported()
+    return _PassesBuilder(params).imported()
 
 
-class _GraphBuilder:
+class _PassesBuilder:
     """Puts one node after the other into columns."""
 
     def __init__(self, params: GenerationParams) -> None:

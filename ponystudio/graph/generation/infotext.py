@@ -79,10 +79,10 @@ def looks_like(text: str) -> bool:
 def read(text: str) -> GenerationParams:
     """What a text says; it holds remarks for what cannot be matched. Any text can be read."""
     parts = parse(text)
-    return _Reading(parts).params()
+    return _FieldsReader(parts).params()
 
 
-class _Reading:
+class _FieldsReader:
     """Takes one field after the other; what nobody takes is told of."""
 
     def __init__(self, parts: Infotext) -> None:
