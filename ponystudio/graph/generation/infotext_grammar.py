@@ -37,7 +37,7 @@ _SPACE = re.compile(r"[ \t]*+")
 _END = re.compile(r"\s*+(?:,|\Z)")
 _STEPS = re.compile(r"(?<![\w\-/])Steps:\s*+\d")
 # Of JSON that is only to be passed over: a text, a bracket, or what is neither.
-_JSON = re.compile(r'"(?:\\.|[^\\"])*+"|[\[{]|[\]}]|[^\[\]{}"]++|"')
+_JSON = re.compile(r'"(?:\\.|[^\\"])*+"?|[\[{]|[\]}]|[^\[\]{}"]++')
 _MOST_BROKEN = 3  # values that begin as JSON and end nowhere
 
 
