@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -72,7 +72,7 @@ class ModelFolders:
         for base, below in self._candidates(kind, wanted):
             if _is_there(base / below, kind):
                 return absolute(base / below)
-        alike = self._alike(kind, wanted)
+        alike = self._alike(kind, wanted) or self._without_suffix(kind, wanted)
         if len(alike) == 1:
             return absolute(next(iter(alike.values())))
         if any(_is_dir(base / below) for base, below in self._candidates(kind, wanted)):
@@ -199,6 +199,23 @@ class ModelFolders:
                 return found
         return {}
 
+    def _without_suffix(self, kind: str, wanted: str) -> dict[str, Path]:
+        """The files that a name means which leaves out the suffix, as other programs write it beside
+        pictures; one that names no folder means any."""
+        suffixes = SUFFIXES.get(kind, WEIGHTS)
+        if kind in PICTURE_KINDS or wanted.lower().endswith(suffixes):
+            return {}
+        part: Callable[[str], str] = str if "/" in wanted else _last
+        return {
+            name: self._first(kind, name)
+            for name in self.names(kind)
+            if folded(part(_stem(name, suffixes))) == folded(wanted)
+        }
+
+    def _first(self, kind: str, name: str) -> Path:
+        """Where the name that `names` gives leads."""
+        return next(f / name for f in self.folders(kind) if _is_there(f / name, kind))
+
     def _led_nowhere(self, kind: str) -> str:
         """What settings, ours and other tools', add to a file that is missing."""
         said: list[str] = []
@@ -256,6 +273,16 @@ class ModelFolders:
             return "Name a folder of models with --models DIR."
         into = " or ".join(map(str, targets[:2]))
         return f"Put {what} into {into}, or name a folder of models with --models DIR."
+
+
+def _stem(name: str, suffixes: Collection[str]) -> str:
+    """Without a suffix of weights: what else stands behind a dot is a part of the name."""
+    suffix = next((end for end in suffixes if name.lower().endswith(end)), "")
+    return name[: len(name) - len(suffix)]
+
+
+def _last(name: str) -> str:
+    return PurePosixPath(name).name
 
 
 class _Snapshot(ModelFolders):
@@ -384,6 +411,8 @@ SUFFIXES: Mapping[str, tuple[str, ...]] = {
     "style_clusters": (".npz", ".safetensors"),
     "embeddings": (*WEIGHTS, ".png", ".webp"),
 }
+# Kinds whose files are told by their whole names.
+PICTURE_KINDS = ("input", "latents")
 # Kinds that may also be folders of diffusers', and the file that tells one.
 FOLDER_MODELS: Mapping[str, str] = {
     "checkpoints": "model_index.json",

@@ -1,8 +1,10 @@
-"""A graph out of whatever file carries one: of ours or of ComfyUI's, by itself or in a picture."""
+"""A graph out of whatever file carries one: of ours or of ComfyUI's, by itself or in a picture; or
+made of what another program wrote of how a picture was made.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +14,9 @@ from ponystudio.graph.comfyui import api_format, importer, workflow_format
 from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.formats import embedded_metadata, graph_file
+from ponystudio.graph.generation import infotext
+from ponystudio.graph.generation.generation_graph import graph_of
+from ponystudio.graph.generation.generation_params import GenerationParams
 from ponystudio.graph.model import Graph
 from ponystudio.pictures.picture_graph import picture_fields
 from ponystudio.pictures.picture_reader import read_fields
@@ -45,10 +50,13 @@ def open_file(path: Path) -> OpenedFile:
 
 
 def carries_graph(path: Path) -> bool:
-    """Whether a picture has a graph in it. Raises BadInput for one that cannot be read."""
+    """Whether a picture has a graph in it, or says how it was made. Raises BadInput for one that
+    cannot be read."""
     fields = read_fields(path)
-    return embedded_metadata.GRAPH in fields or any(
-        importer.is_comfyui(parsed(fields.get(name, ""))) for name in (WORKFLOW, PROMPT)
+    return (
+        embedded_metadata.GRAPH in fields
+        or any(importer.is_comfyui(parsed(fields.get(name, ""))) for name in (WORKFLOW, PROMPT))
+        or _told(fields) is not None
     )
 
 
@@ -56,6 +64,10 @@ def _from_picture(path: Path) -> OpenedFile:
     fields = picture_fields(path)
     found = [parsed(fields.get(name, "")) for name in (WORKFLOW, PROMPT)]
     if embedded_metadata.GRAPH in fields or not any(map(importer.is_comfyui, found)):
+        told = None if embedded_metadata.GRAPH in fields else _told(fields)
+        if told is not None:
+            imported = _within(path, lambda: graph_of(told))
+            return OpenedFile(imported.graph, imported=imported)
         text = embedded_metadata.graph_text(fields, str(path))
         return OpenedFile(graph_file.loads(text, where=str(path)))
     drawn = next(filter(workflow_format.looks_like, found), None)
@@ -64,15 +76,23 @@ def _from_picture(path: Path) -> OpenedFile:
     return OpenedFile(imported.graph, imported=imported)
 
 
+def _told(fields: Mapping[str, str]) -> GenerationParams | None:
+    """How a picture was made, as another program wrote it down."""
+    text = fields.get(embedded_metadata.PARAMETERS, "")
+    return infotext.read(text) if infotext.looks_like(text) else None
+
+
 def import_text(text: str) -> Imported | None:
-    """The import of a text of ComfyUI's; None for any other. Raises GraphFileError for a damaged
-    one."""
+    """The import of a text of another program's; None for any other. Raises GraphFileError for a
+    damaged one."""
     document = parsed(text)
-    return importer.import_document(document) if importer.is_comfyui(document) else None
+    if importer.is_comfyui(document):
+        return importer.importparsed(document)
+    return graph_of(infotext.read(text)) if infotext.looks_like(text) else None
 
 
 def _import_file(path: Path) -> Imported | None:
-    """The import of a file of ComfyUI's; None for any other."""
+    """The import of a file of another program's; None for any other."""
     try:
         text = read_regular(path, graph_file.MAX_BYTES).decode("utf-8-sig")
     except (OSError, ValueError):

@@ -264,8 +264,26 @@ def test_where_a_missing_file_belongs(tmp_path: Path) -> None:
 
 
 def test_a_name_without_its_suffix(tmp_path: Path) -> None:
-    put(tmp_path / "checkpoints" / "micro.safetensors")
-    assert "Did you mean micro.safetensors?" in remedy(ModelFolders([tmp_path]), "micro")
+    micro = put(tmp_path / "checkpoints" / "micro.safetensors")
+    deep = put(tmp_path / "checkpoints" / "sub" / "model.v1.ckpt")
+    folders = ModelFolders([tmp_path])
+    for name, path in (
+        ("micro", micro),
+        ("Micro", micro),
+        ("model.v1", deep),
+        ("sub/model.v1", deep),
+    ):
+        assert folders.resolve("checkpoints", name) == path
+    for name in ("model", "other/micro", "mic"):
+        remedy(folders, name)
+    # Of several none is taken for another.
+    put(tmp_path / "checkpoints" / "sub" / "micro.ckpt")
+    assert folders.resolve("checkpoints", "sub/micro").name == "micro.ckpt"
+    with pytest.raises(MissingFile, match="more than one"):
+        folders.resolve("checkpoints", "micro")
+    # Pictures have their suffix in their name.
+    put(tmp_path / "input" / "cat.png")
+    remedy(folders, "cat", "input")
 
 
 def test_a_folder_of_one_kind_given_as_the_root(tmp_path: Path) -> None:

@@ -431,10 +431,14 @@ class _FieldsReader:
             self._remarks.append("No size is said: 512 × 512 is taken")
         strength = self._value("Denoising strength", _number, "number")
         hires: SecondPass | None = None
-        if self._sized("First pass size") and (first := self._pair("First pass size")) != (0, 0):
+        sized = self._has("Hires upscale", "Hires resize")
+        first = (
+            (0, 0) if sized or not self._sized("First pass size") else self._pair("First pass size")
+        )
+        if all(first):
             hires = SecondPass(width=width, height=height)
             width, height = first
-        elif self._has("Hires upscale", "Hires resize", "Hires upscaler", "Hires steps"):
+        elif sized or self._has("Hires upscaler", "Hires steps"):
             large = self._pair("Hires resize") if self._sized("Hires resize") else (0, 0)
             scale = self._number("Hires upscale", 2.0)
             hires = SecondPass(0.0 if any(large) else max(scale, 0.0), *large)
