@@ -200,8 +200,8 @@ class ModelFolders:
         return {}
 
     def _without_suffix(self, kind: str, wanted: str) -> dict[str, Path]:
-        """The files that a name means which leaves out the suffix, as other programs write it beside
-        pictures; one that names no folder means any."""
+        """The files that a name means which leaves out the suffix, as other programs write it; one
+        that names no folder means any."""
         suffixes = SUFFIXES.get(kind, WEIGHTS)
         if kind in PICTURE_KINDS or wanted.lower().endswith(suffixes):
             return {}

@@ -11,18 +11,17 @@ from ponystudio.errors import ParamChoice
 class SamplerSpec:
     """A sampler: a function of this package and what others must know of it.
 
-    `module` of this package has the function, called `name` where `function` is "". `a1111_name`:
-    what A1111 and its descendants call it. `options`: which of its keywords may be chosen;
-    "s_noise", the strength of its noise, where it takes any; "end", one of DDIM_ENDS. `brownian`:
-    that noise is increments of a Brownian path, the others draw it afresh; `gpu`: drawn by the
-    device's own generator. `unguided`: it needs what the negative prompt alone gives, too.
+    `module` of this package has the function, called `name` where `function` is "". `options`:
+    which of its keywords may be chosen; "s_noise", the strength of its noise, where it takes any;
+    "end", one of DDIM_ENDS. `brownian`: that noise is increments of a Brownian path, the others
+    draw it afresh; `gpu`: drawn by the device's own generator. `unguided`: it needs what the
+    negative prompt alone gives, too.
     `orders`: the least and the highest, where that may be chosen; `most_eta`: the highest of that,
     where beyond it there are no levels for its steps. `reverses`: it also goes from a
     picture to its noise. `flow`: it also serves models that predict flow.
     """
 
     name: str
-    a1111_name: str
     module: str
     function: str = ""
     options: tuple[str, ...] = ()
@@ -38,71 +37,68 @@ class SamplerSpec:
 _FRESH = ("eta", "s_noise")
 
 
-def _sde(name: str, a1111_name: str, *options: str) -> tuple[SamplerSpec, SamplerSpec]:
+def _sde(name: str, *options: str) -> tuple[SamplerSpec, SamplerSpec]:
     """A sampler of dpmpp.py by a Brownian path, and the same with the path drawn on the GPU."""
-    spec = SamplerSpec(name, a1111_name, "dpmpp", name, (*_FRESH, *options), brownian=True)
+    spec = SamplerSpec(name, "dpmpp", name, (*_FRESH, *options), brownian=True)
     return spec, replace(spec, name=f"{name}_gpu", gpu=True)
 
 
-# One more sampler is its function and a row here.
+# One more sampler is its function and a row here, and one of what A1111 calls it in
+# graph/generation/a1111_names.py.
 SAMPLER_SPECS = (
-    SamplerSpec("euler", "Euler", "euler", reverses=True),
-    SamplerSpec("euler_cfg_pp", "Euler CFG++", "cfg_pp", unguided=True),
-    SamplerSpec("euler_ancestral", "Euler a", "euler", options=_FRESH),
-    SamplerSpec("euler_ancestral_cfg_pp", "Euler a CFG++", "cfg_pp", options=_FRESH, unguided=True),
-    SamplerSpec("heun", "Heun", "euler", reverses=True),
-    SamplerSpec("heunpp2", "HeunPP2", "euler"),
-    SamplerSpec("dpm_2", "DPM2", "euler", reverses=True),
-    SamplerSpec("dpm_2_ancestral", "DPM2 a", "euler", options=_FRESH),
-    SamplerSpec("lms", "LMS", "multistep", options=("order",), reverses=True),
-    SamplerSpec("dpm_fast", "DPM fast", "dpm_solver", options=_FRESH, most_eta=1.0),
+    SamplerSpec("euler", "euler", reverses=True),
+    SamplerSpec("euler_cfg_pp", "cfg_pp", unguided=True),
+    SamplerSpec("euler_ancestral", "euler", options=_FRESH),
+    SamplerSpec("euler_ancestral_cfg_pp", "cfg_pp", options=_FRESH, unguided=True),
+    SamplerSpec("heun", "euler", reverses=True),
+    SamplerSpec("heunpp2", "euler"),
+    SamplerSpec("dpm_2", "euler", reverses=True),
+    SamplerSpec("dpm_2_ancestral", "euler", options=_FRESH),
+    SamplerSpec("lms", "multistep", options=("order",), reverses=True),
+    SamplerSpec("dpm_fast", "dpm_solver", options=_FRESH, most_eta=1.0),
     SamplerSpec(
         "dpm_adaptive",
-        "DPM adaptive",
         "dpm_solver",
         options=(*_FRESH, "order"),
         orders=(2, 3),
         most_eta=1.0,
     ),
-    SamplerSpec("dpmpp_2m", "DPM++ 2M", "dpmpp", reverses=True),
-    SamplerSpec("dpmpp_2m_cfg_pp", "DPM++ 2M CFG++", "cfg_pp", unguided=True),
-    *_sde("dpmpp_2m_sde", "DPM++ 2M SDE", "solver"),
-    *_sde("dpmpp_2m_sde_heun", "DPM++ 2M SDE Heun"),
-    *_sde("dpmpp_3m_sde", "DPM++ 3M SDE"),
-    *_sde("dpmpp_sde", "DPM++ SDE", "r"),
-    SamplerSpec("dpmpp_2s_ancestral", "DPM++ 2S a", "dpmpp", options=_FRESH),
-    SamplerSpec(
-        "dpmpp_2s_ancestral_cfg_pp", "DPM++ 2S a CFG++", "cfg_pp", options=_FRESH, unguided=True
-    ),
+    SamplerSpec("dpmpp_2m", "dpmpp", reverses=True),
+    SamplerSpec("dpmpp_2m_cfg_pp", "cfg_pp", unguided=True),
+    *_sde("dpmpp_2m_sde", "solver"),
+    *_sde("dpmpp_2m_sde_heun"),
+    *_sde("dpmpp_3m_sde"),
+    *_sde("dpmpp_sde", "r"),
+    SamplerSpec("dpmpp_2s_ancestral", "dpmpp", options=_FRESH),
+    SamplerSpec("dpmpp_2s_ancestral_cfg_pp", "cfg_pp", options=_FRESH, unguided=True),
     # In x_σ = x₀ + σ·ε DDIM is Euler's method, and DDPM is its ancestral form: the posterior of the
     # variance-preserving process, of which flow models have none.
-    SamplerSpec("ddim", "DDIM", "euler", options=("end", "eta"), most_eta=1.0, reverses=True),
-    SamplerSpec("ddpm", "DDPM", "euler", function="euler_ancestral", flow=False),
-    SamplerSpec("plms", "PLMS", "multistep"),
-    SamplerSpec("uni_pc", "UniPC", "unipc"),
-    SamplerSpec("uni_pc_bh2", "UniPC BH2", "unipc"),
-    SamplerSpec("ipndm", "IPNDM", "multistep", options=("order",)),
-    SamplerSpec("ipndm_v", "IPNDM_V", "multistep", options=("order",)),
-    SamplerSpec("deis", "DEIS", "multistep", options=("order",), orders=(1, 3)),
-    SamplerSpec("res_multistep", "Res Multistep", "multistep"),
-    SamplerSpec("res_multistep_cfg_pp", "Res Multistep CFG++", "cfg_pp", unguided=True),
-    SamplerSpec("res_multistep_ancestral", "Res Multistep a", "multistep", options=_FRESH),
+    SamplerSpec("ddim", "euler", options=("end", "eta"), most_eta=1.0, reverses=True),
+    SamplerSpec("ddpm", "euler", function="euler_ancestral", flow=False),
+    SamplerSpec("plms", "multistep"),
+    SamplerSpec("uni_pc", "unipc"),
+    SamplerSpec("uni_pc_bh2", "unipc"),
+    SamplerSpec("ipndm", "multistep", options=("order",)),
+    SamplerSpec("ipndm_v", "multistep", options=("order",)),
+    SamplerSpec("deis", "multistep", options=("order",), orders=(1, 3)),
+    SamplerSpec("res_multistep", "multistep"),
+    SamplerSpec("res_multistep_cfg_pp", "cfg_pp", unguided=True),
+    SamplerSpec("res_multistep_ancestral", "multistep", options=_FRESH),
     SamplerSpec(
         "res_multistep_ancestral_cfg_pp",
-        "Res Multistep a CFG++",
         "cfg_pp",
         options=_FRESH,
         unguided=True,
     ),
-    SamplerSpec("gradient_estimation", "Gradient Estimation", "multistep"),
-    SamplerSpec("gradient_estimation_cfg_pp", "Gradient Estimation CFG++", "cfg_pp", unguided=True),
-    SamplerSpec("er_sde", "ER SDE", "sde", options=("s_noise", "order"), orders=(1, 3)),
-    SamplerSpec("seeds_2", "SEEDS 2", "sde", options=(*_FRESH, "r")),
-    SamplerSpec("seeds_3", "SEEDS 3", "sde", options=_FRESH),
-    SamplerSpec("sa_solver", "SA Solver", "sde", options=_FRESH),
-    SamplerSpec("sa_solver_pece", "SA Solver PECE", "sde", options=_FRESH),
-    SamplerSpec("lcm", "LCM", "euler", options=("s_noise",)),
-    SamplerSpec("tcd", "TCD", "euler", options=_FRESH),
+    SamplerSpec("gradient_estimation", "multistep"),
+    SamplerSpec("gradient_estimation_cfg_pp", "cfg_pp", unguided=True),
+    SamplerSpec("er_sde", "sde", options=("s_noise", "order"), orders=(1, 3)),
+    SamplerSpec("seeds_2", "sde", options=(*_FRESH, "r")),
+    SamplerSpec("seeds_3", "sde", options=_FRESH),
+    SamplerSpec("sa_solver", "sde", options=_FRESH),
+    SamplerSpec("sa_solver_pece", "sde", options=_FRESH),
+    SamplerSpec("lcm", "euler", options=("s_noise",)),
+    SamplerSpec("tcd", "euler", options=_FRESH),
 )
 SAMPLERS = tuple(spec.name for spec in SAMPLER_SPECS)
 _REVERSING = [spec.name for spec in SAMPLER_SPECS if spec.reverses]
@@ -125,24 +121,22 @@ def find_sampler(name: str) -> SamplerSpec:
     )
 
 
-# Each schedule with what A1111 calls it; "auto" is the one that suits the model.
-A1111_SCHEDULES = {
-    "auto": "Automatic",
-    "normal": "Normal",
-    "karras": "Karras",
-    "exponential": "Exponential",
-    "sgm_uniform": "SGM Uniform",
-    # A1111's Simple takes such steps from a table of a thousand.
-    "linear": "Simple",
-    "simple": "Simple",
-    "ddim_uniform": "DDIM",
-    "beta": "Beta",
-    "kl_optimal": "KL Optimal",
-    "linear_quadratic": "Linear Quadratic",
-    "align_your_steps": "Align Your Steps",
-    "polyexponential": "Polyexponential",
-}
-SCHEDULES = tuple(A1111_SCHEDULES)
+# "auto" is the one that suits the model.
+SCHEDULES = (
+    "auto",
+    "normal",
+    "karras",
+    "exponential",
+    "sgm_uniform",
+    "linear",
+    "simple",
+    "ddim_uniform",
+    "beta",
+    "kl_optimal",
+    "linear_quadratic",
+    "align_your_steps",
+    "polyexponential",
+)
 
 # What "auto" means by A1111's rules: the schedule that belongs to the sampler; "normal" to others.
 A1111_AUTOMATIC = {

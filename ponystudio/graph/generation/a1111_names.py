@@ -28,6 +28,7 @@ SAMPLERS: Mapping[str, str] = {
     "dpmpp_2s_ancestral_cfg_pp": "DPM++ 2S a CFG++",
     "ddim": "DDIM",
     "ddpm": "DDPM",
+    "plms": "PLMS",
     "uni_pc": "UniPC",
     "uni_pc_bh2": "UniPC BH2",
     "ipndm": "IPNDM",
@@ -47,13 +48,7 @@ SAMPLERS: Mapping[str, str] = {
     "lcm": "LCM",
     "tcd": "TCD",
 }
-# Those whose noise between steps comes from the generator, so that all that is drawn there counts.
-ANCESTRAL = frozenset(
-    name
-    for name in SAMPLERS
-    if "ancestral" in name or name in ("lcm", "tcd", "ddpm", "seeds_2", "seeds_3", "sa_solver")
-)
-# "auto" is the schedule that suits the model.
+# "auto" is the schedule that suits the model; by A1111's rules that which belongs to the sampler.
 SCHEDULES: Mapping[str, str] = {
     "auto": "Automatic",
     "normal": "Normal",
@@ -69,17 +64,6 @@ SCHEDULES: Mapping[str, str] = {
     "linear_quadratic": "Linear Quadratic",
     "align_your_steps": "Align Your Steps",
     "polyexponential": "Polyexponential",
-}
-# The schedule of a sampler where none is chosen; of all others `normal`.
-AUTOMATIC: Mapping[str, str] = {
-    "dpmpp_2m": "karras",
-    "dpmpp_sde": "karras",
-    "dpmpp_2s_ancestral": "karras",
-    "dpm_2": "karras",
-    "dpm_2_ancestral": "karras",
-    "dpmpp_2m_sde": "exponential",
-    "dpmpp_2m_sde_heun": "exponential",
-    "dpmpp_3m_sde": "exponential",
 }
 # Other spellings: of A1111's kin, of stable-diffusion.cpp, and of old versions.
 _SAMPLER_ALIASES: Mapping[str, str] = {
@@ -124,6 +108,7 @@ PICTURE_UPSCALERS: Mapping[str, str] = {
     "Nearest": "nearest-exact",
 }
 
+_DRAWS_A_PATH = re.compile(r"dpmpp_\w*sde")
 _SUFFIX = re.compile(r"[ _](?P<schedule>karras|exponential|polyexponential|sgm uniform)\Z")
 
 
@@ -150,7 +135,7 @@ def schedule_of(text: str) -> str:
 
 _BY_NAME: Mapping[str, str] = {
     **{name: name for name in SAMPLERS},
-    **{f"{name}_gpu": f"{name}_gpu" for name in AUTOMATIC if "sde" in name},
+    **{f"{name}_gpu": f"{name}_gpu" for name in SAMPLERS if _DRAWS_A_PATH.match(name)},
     **{theirs.lower(): name for name, theirs in SAMPLERS.items()},
     **_SAMPLER_ALIASES,
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from ponystudio.graph.comfyui.importer import Imported, Remark
 from ponystudio.graph.generation.generation_params import (
     GenerationParams,
     Refiner,
+    RuleDetails,
     SecondPass,
     Source,
     UsedModel,
@@ -56,11 +57,17 @@ class _Parts(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """One way through noise levels: `steps` of them are done, the last of `total`."""
+    """One way through noise levels: `steps` of them are done, the last of `total`; `denoise` is
+    that of the sampler, which is told the former with `all_steps`, else the latter."""
 
     steps: int
     total: int
     denoise: float
+    all_steps: bool = True
+
+    @property
+    def told(self) -> int:
+        return self.steps if self.all_steps else self.total
 
 
 def graph_of(params: GenerationParams) -> Imported:
@@ -79,7 +86,6 @@ class _PassesBuilder:
         self._models: dict[str, Mapping[str, Any]] = {}
         self._remarks: list[Remark] = [Remark("", text) for text in params.remarks]
         self._bottoms: dict[int, int] = {}
-        self._tell_rules()
 
     def imported(self) -> Imported:
         params = self._params
@@ -114,18 +120,6 @@ class _PassesBuilder:
         except GraphError as error:
             raise GraphFileError(f"It holds what no graph can: {error.what}") from None
         return Imported(graph, remarks=tuple(self._remarks), mapped=len(nodes))
-
-    def _tell_rules(self) -> None:
-        """What the way in which noise is drawn makes of the picture."""
-        params = self._params
-        if params.noise == "nvidia":
-            self._tell("", "its noise was drawn on a card of NVIDIA's: the picture becomes another")
-        if params.rules == "a1111":
-            self._tell("", "it was sampled by A1111's rules: by ours the picture differs")
-        if any(params.resize_from):
-            self._tell("", "its noise was drawn at another size: the picture becomes another")
-        if params.seed_offset:
-            self._tell("", "noise between its steps was of another seed: the picture differs")
 
     # --- Models -----------------------------------------------------------------------------------
 
@@ -207,6 +201,27 @@ class _PassesBuilder:
             model = Link(id, "model")
         return _Parts(model, clip, vae)
 
+    def _by_rules(self, id: str, column: int, model: Link, run: _Run) -> Link:
+        """The model with A1111's rules, where a sampler alone cannot say all of them."""
+        said = self._said_of_rules()
+        if self._params.rules != "a1111" or not (said or self._in_parts()):
+            return model
+        if run.all_steps and run.denoise < 1:
+            said["all_steps"] = True
+        self._add(f"{id}_rules", "core.a1111_rules", column, said, model=model)
+        return Link(f"{id}_rules", "model")
+
+    def _said_of_rules(self) -> dict[str, Any]:
+        """Where A1111's rules are not as they usually are."""
+        params = self._params
+        usual, said = RuleDetails(), asdict(params.details)
+        other = {name: value for name, value in said.items() if value != getattr(usual, name)}
+        if params.eta is not None:
+            other["eta"] = params.eta
+        if params.seed_offset:
+            other["ensd"] = params.seed_offset
+        return other
+
     # --- Prompts ----------------------------------------------------------------------------------
 
     def _prompt(self, id: str, text: str, clip: Link, title: str = "") -> Link:
@@ -229,7 +244,7 @@ class _PassesBuilder:
         """The latent that the first pass begins with, and its steps."""
         params = self._params
         if params.source is not None:
-            return self._picture(params.source, vae), _run_over(params.source, params.steps)
+            return self._picture(params.source, vae), _run_over(params)
         batch = params.batch if params.rules == "comfyui" else 1
         values = {"width": params.width, "height": params.height, "batch": batch}
         self._add("latent", "core.empty_latent", 0, values)
@@ -287,7 +302,6 @@ class _PassesBuilder:
     ) -> tuple[int, Link]:
         """What it gives, and the column after it."""
         params = self._params
-        first = second is None
         values: dict[str, Any] = {
             "seed": params.seed if second is None or second.seed is None else second.seed,
             "cfg": params.cfg if second is None or second.cfg is None else second.cfg,
@@ -296,16 +310,34 @@ class _PassesBuilder:
         }
         if params.rescale:
             values["rescale"] = params.rescale
-        if params.noise == "gpu":
+        if params.noise != "cpu":
             values["noise"] = params.noise
         links = {"positive": prompts[0], "negative": prompts[1], "latent": latent}
+        model = self._by_rules(id, column, parts.model, run)
+        if model != parts.model:
+            column += 1
         if params.refiner is not None and refined:
-            return self._refined(id, column, parts.model, links, values, run, params.refiner)
-        if first and (params.variation or params.eta is not None or params.s_noise is not None):
-            return self._by_parts(id, column, parts.model, links, values, run)
-        values |= {"steps": run.steps, "denoise": run.denoise}
-        self._add(id, "core.sample", column, values, model=parts.model, **links)
+            return self._refined(id, column, model, links, values, run, params.refiner)
+        if self._in_parts():
+            return self._by_parts(id, column, model, links, values, run)
+        values |= {"steps": run.told, "denoise": run.denoise}
+        if params.rules == "a1111":
+            values["rules"] = "a1111_hires" if run.all_steps and run.denoise < 1 else "a1111"
+        self._add(id, "core.sample", column, values, model=model, **links)
         return column + 1, Link(id, "latent")
+
+    def _in_parts(self) -> bool:
+        """Whether there is to be said what the sampler alone cannot: noise of two seeds or sizes,
+        or of a certain card, how much of it is drawn between steps."""
+        params = self._params
+        by_rules = params.rules == "a1111"
+        return bool(
+            params.variation
+            or any(params.resize_from)
+            or params.threads
+            or params.s_noise is not None
+            or (params.eta is not None and not by_rules)
+        )
 
     def _by_parts(
         self,
@@ -316,18 +348,25 @@ class _PassesBuilder:
         values: Mapping[str, Any],
         run: _Run,
     ) -> tuple[int, Link]:
-        """Of nodes that say what the sampler alone cannot: noise of two seeds, how much of it is
-        drawn between steps."""
+        """The same of the nodes for parts of a run."""
         params = self._params
         noise: dict[str, Any] = {"seed": values["seed"]}
         if params.variation:
             noise |= {"variation": params.variation, "variation_seed": params.variation_seed}
+        if any(params.resize_from):
+            noise["from_width"], noise["from_height"] = params.resize_from
+        if params.threads:
+            noise["threads"] = params.threads
         if "noise" in values:
             noise["source"] = values["noise"]
         guided = {name: values[name] for name in ("cfg", "rescale") if name in values}
-        drawn = {"eta": params.eta, "s_noise": params.s_noise}
-        chosen = {name: value for name, value in drawn.items() if value is not None}
-        levels = {"steps": run.steps, "denoise": run.denoise, "scheduler": values["scheduler"]}
+        chosen: dict[str, Any] = {"sampler": values["sampler"]}
+        if params.eta is not None and params.rules != "a1111":
+            chosen["eta"] = params.eta
+        if params.s_noise is not None:
+            chosen["s_noise"] = params.s_noise
+        levels = {"steps": run.told, "denoise": run.denoise}
+        levels |= {name: values[name] for name in ("scheduler", "sampler")}
         self._add(f"{id}_noise", "core.random_noise", column, noise)
         self._add(
             f"{id}_guider",
@@ -338,9 +377,7 @@ class _PassesBuilder:
             positive=links["positive"],
             negative=links["negative"],
         )
-        self._add(
-            f"{id}_choice", "core.choose_sampler", column, {"sampler": values["sampler"], **chosen}
-        )
+        self._add(f"{id}_choice", "core.choose_sampler", column, chosen)
         self._add(f"{id}_sigmas", "core.make_sigmas", column, levels, model=model)
         self._add(
             id,
@@ -370,6 +407,8 @@ class _PassesBuilder:
         begin = run.total - run.steps
         switch = begin + math.ceil(refiner.switch_at * run.steps)
         common = {**values, "steps": run.total}
+        if params.rules == "a1111":
+            common["rules"] = "a1111"
         early = {**common, "start": begin, "end": switch, "leftover": True}
         self._add(id, "core.sample_steps", column, early, model=model, **links)
         other = self._model("refiner", refiner.model, "Refiner")
@@ -483,13 +522,16 @@ _HASHES: Mapping[tuple[bool | None, int], str] = {
 }
 
 
-def _run_over(source: Source, steps: int) -> _Run:
+def _run_over(params: GenerationParams) -> _Run:
     """The steps over a picture."""
-    denoise, steps = min(max(source.denoise, 0.0), 1.0), max(steps, 1)
+    source, steps = params.source or Source(), max(params.steps, 1)
+    denoise = min(max(source.denoise, 0.0), 1.0)
     if source.counted == "done":
         return _Run(steps, int(steps / max(denoise, _LEAST)), denoise)
     # One more than the share says.
     done = min(int(min(denoise, 0.999) * steps) + 1, steps)
+    if params.rules == "a1111":
+        return _Run(done, steps, denoise, all_steps=False)
     # A little less, so that `done` steps of that share are of `steps` again, whatever is rounded.
     share = done / steps
     return _Run(done, steps, share if done == steps else math.floor(share * 1e6 - 0.5) / 1e6)

@@ -339,11 +339,9 @@ class _FieldsReader:
             self._keep("Schedule type", type, f"Schedule type: {_short(type)} is not known here")
         if scheduler:
             return sampler, scheduler
-        if found.program == OWN:
-            return sampler, "auto"
         # Before they were two fields, a bare name meant the uniform schedule.
         split = type == "Automatic" or _version(found.version) >= _NAMES_SPLIT
-        return sampler, names.AUTOMATIC.get(sampler, "normal") if split else "normal"
+        return sampler, "auto" if split or found.program == OWN else "normal"
 
     def _clip_skip(self, found: GenerationParams) -> int:
         """Theirs counts from 1, the last layer; 2 is what SDXL does anyway."""
@@ -362,7 +360,7 @@ class _FieldsReader:
             self._left["Noise Schedule"] = schedule
         return RuleDetails(
             scaled_start=self._yes("SGM noise multiplier"),
-            quantized=self._yes("Quantize"),
+            quantized=self._yes("Quantize") or found.program == "Forge",
             half_alphas=half,
             zero_snr=zero_snr,
             discard=self._yes("Discard penultimate sigma"),
@@ -447,12 +445,12 @@ class _FieldsReader:
             hires = replace(
                 hires, denoise=0.7 if strength is None else min(max(strength, 0.0), 1.0)
             )
-            return replace(found, hires=self._hires(hires, found))
+            return replace(found, hires=self._hires(hires))
         if strength is None or strength <= 0:
             return found
         return replace(found, source=self._source(strength, found))
 
-    def _hires(self, hires: SecondPass, found: GenerationParams) -> SecondPass:
+    def _hires(self, hires: SecondPass) -> SecondPass:
         text = self._take("Hires upscaler")
         space: Literal["latent", "picture"] = "picture"
         method, upscaler = "lanczos", UsedModel()
@@ -479,7 +477,7 @@ class _FieldsReader:
                 )
         said = self._take("Hires schedule type")
         if said == "Automatic":
-            scheduler = names.AUTOMATIC.get(sampler or found.sampler, "normal")
+            scheduler = "auto"
         elif said not in ("", "Use same scheduler") and not (scheduler := names.schedule_of(said)):
             self._keep(
                 "Hires schedule type",

@@ -7,7 +7,6 @@ import pytest
 from ponystudio.diffusion.sampling import euler, names
 from ponystudio.diffusion.sampling import samplers as functions
 from ponystudio.diffusion.sampling.names import (
-    A1111_SCHEDULES,
     SAMPLER_SPECS,
     SAMPLERS,
     SCHEDULES,
@@ -32,16 +31,6 @@ def test_what_may_be_chosen_is_what_the_function_takes(spec):
     assert ("eta" in takes) == ("eta" in spec.options) or spec.name == "ddpm"
 
 
-def test_every_sampler_has_a_name_of_its_own_in_a1111s_words():
-    """Those that draw on the GPU are the same there, where that is the rule."""
-    alike = {spec.a1111_name for spec in SAMPLER_SPECS if not spec.gpu}
-    assert len(alike) == sum(not spec.gpu for spec in SAMPLER_SPECS)
-    for spec in SAMPLER_SPECS:
-        if spec.gpu:
-            assert spec.a1111_name == find_sampler(spec.name.removesuffix("_gpu")).a1111_name
-    assert set(A1111_SCHEDULES) == set(SCHEDULES)
-
-
 def test_auto_is_offered_first():
     assert SCHEDULES[0] == "auto"
 
@@ -59,7 +48,7 @@ def test_an_unknown_sampler_is_named_with_those_there_are():
 @pytest.fixture
 def toy(monkeypatch):
     """One more row, of a function that is there."""
-    spec = SamplerSpec("toy", "Toy", "euler", function="heun", flow=False)
+    spec = SamplerSpec("toy", "euler", function="heun", flow=False)
     for module in (names, functions):
         monkeypatch.setattr(module, "SAMPLER_SPECS", (*SAMPLER_SPECS, spec))
     samplers.cache_clear()

@@ -10,6 +10,7 @@ from ponystudio.graph.generation.generation_graph import graph_of
 from ponystudio.graph.generation.generation_params import (
     GenerationParams,
     Refiner,
+    RuleDetails,
     SecondPass,
     Source,
     UsedLora,
@@ -83,6 +84,35 @@ EVERY = {
         source=Source(
             file="a.png", mask="b.png", masked=True, inverted=True, mask_blur=4, counted="done"
         ),
+    ),
+    "a1111": GenerationParams(
+        model=UsedModel("m"),
+        rules="a1111",
+        noise="nvidia",
+        threads=None,
+        eta=0.5,
+        seed_offset=31337,
+        details=RuleDetails(half_alphas=True, sigma_max=14.0),
+        hires=HIRES,
+    ),
+    "a1111 parts": GenerationParams(
+        model=UsedModel("m"),
+        rules="a1111",
+        noise="nvidia",
+        variation=0.2,
+        variation_seed=7,
+        resize_from=(512, 640),
+        threads=43008,
+        hires=HIRES,
+    ),
+    "a1111 picture": GenerationParams(
+        model=UsedModel("m"), rules="a1111", source=Source(file="a.png", denoise=0.6)
+    ),
+    "a1111 refiner": GenerationParams(
+        model=UsedModel("m"),
+        rules="a1111",
+        source=Source(file="a.png", denoise=0.6),
+        refiner=Refiner(UsedModel("r"), 0.5),
     ),
     "batch": GenerationParams(model=UsedModel("m"), batch=4, batch_index=2),
 }
@@ -186,6 +216,49 @@ def test_a_refiner_takes_over() -> None:
     assert both["sampler"].type == "core.sample"
     late = both["second_pass"].params
     assert (late["steps"], late["start"], late["end"]) == (25, 15, 23)
+
+
+def test_by_a1111s_rules() -> None:
+    nodes = graph_of(EVERY["a1111"]).graph.nodes
+    assert nodes["sampler_rules"].params == {
+        "half_alphas": True,
+        "sigma_max": 14.0,
+        "eta": 0.5,
+        "ensd": 31337,
+    }
+    first, second = nodes["sampler"], nodes["second_pass"]
+    assert first.inputs["model"] == Link("sampler_rules", "model")
+    assert (first.params["rules"], first.params["noise"]) == ("a1111", "nvidia")
+    assert (second.params["rules"], second.params["steps"]) == ("a1111_hires", 10)
+    assert nodes["second_pass_rules"].params["all_steps"]
+    over = graph_of(EVERY["a1111 picture"]).graph.nodes["sampler"].params
+    assert (over["rules"], over["steps"], over["denoise"]) == ("a1111", 20, 0.6)
+    refined = graph_of(EVERY["a1111 refiner"]).graph.nodes["sampler"].params
+    assert (refined["rules"], refined["steps"], refined["start"], refined["end"]) == (
+        "a1111",
+        20,
+        7,
+        14,
+    )
+
+
+def test_noise_of_two_seeds_and_sizes_on_a_certain_card() -> None:
+    nodes = graph_of(EVERY["a1111 parts"]).graph.nodes
+    for run in ("sampler", "second_pass"):
+        assert nodes[run].type == "core.sample_custom"
+        assert nodes[f"{run}_noise"].params == {
+            "seed": 0,
+            "variation": 0.2,
+            "variation_seed": 7,
+            "from_width": 512,
+            "from_height": 640,
+            "threads": 43008,
+            "source": "nvidia",
+        }
+        assert nodes[f"{run}_sigmas"].inputs["model"] == Link(f"{run}_rules", "model")
+        assert nodes[f"{run}_guider"].inputs["model"] == Link(f"{run}_rules", "model")
+    assert "all_steps" not in nodes["sampler_rules"].params
+    assert nodes["second_pass_sigmas"].params["steps"] == 10
 
 
 @pytest.mark.parametrize("steps", range(1, 60))
