@@ -15,8 +15,8 @@ from typing import Any
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
-from ponystudio.graph.generation.infotext_grammar import parse
 from ponystudio.graph.formats.xmp_packet import SOURCE_TYPE
+from ponystudio.graph.generation.infotext_grammar import parse
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
 from ponystudio.pictures.reader_protocol import PictureFacts, PictureHead

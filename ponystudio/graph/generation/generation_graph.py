@@ -220,6 +220,8 @@ class _PassesBuilder:
             other["eta"] = params.eta
         if params.seed_offset:
             other["ensd"] = params.seed_offset
+        if params.threads:
+            other["threads"] = params.threads
         return other
 
     # --- Prompts ----------------------------------------------------------------------------------
@@ -334,9 +336,8 @@ class _PassesBuilder:
         return bool(
             params.variation
             or any(params.resize_from)
-            or params.threads
             or params.s_noise is not None
-            or (params.eta is not None and not by_rules)
+            or ((params.eta is not None or params.threads) and not by_rules)
         )
 
     def _by_parts(

@@ -89,7 +89,7 @@ EVERY = {
         model=UsedModel("m"),
         rules="a1111",
         noise="nvidia",
-        threads=None,
+        threads=40960,
         eta=0.5,
         seed_offset=31337,
         details=RuleDetails(half_alphas=True, sigma_max=14.0),
@@ -225,6 +225,7 @@ def test_by_a1111s_rules() -> None:
         "sigma_max": 14.0,
         "eta": 0.5,
         "ensd": 31337,
+        "threads": 40960,
     }
     first, second = nodes["sampler"], nodes["second_pass"]
     assert first.inputs["model"] == Link("sampler_rules", "model")
