@@ -19,6 +19,21 @@ class Signature:
     outputs: tuple[tuple[str, str], ...]
 
 
+def signature(wired: str = "", values: str = "", outputs: str = "") -> Signature:
+    """That of a node of a pack, whose names are written one after the other with commas between:
+    inputs that are wired, those with values in the order of the editor's fields, and outputs. A +
+    stands behind a seed, which owns two: what is done to it after a run stands behind it."""
+
+    def names(said: str) -> list[str]:
+        return [name for part in said.split(",") if (name := part.strip())]
+
+    inputs = [(name, "*", 0) for name in names(wired)]
+    for name in names(values):
+        seed = name.endswith("+")
+        inputs.append((name.removesuffix("+"), "INT" if seed else "*", 2 if seed else 1))
+    return Signature(tuple(inputs), tuple((name, "*") for name in names(outputs)))
+
+
 @cache
 def signatures() -> Mapping[str, Signature]:
     said = json.loads(resource("comfyui_nodes.json").read_text("utf-8"))

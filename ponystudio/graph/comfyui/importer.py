@@ -14,22 +14,21 @@ from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.arrangement import arranged
-from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.doubts import doubts, without_slips
 from ponystudio.graph.comfyui.folding import folded
-from ponystudio.graph.comfyui.mapping import MappedOutput, Outputs, mappings
+from ponystudio.graph.comfyui.mapping import Carried, MappedOutput, Outputs, mappings, signatures
 from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
 from ponystudio.graph.plain_json import plain
-from ponystudio.graph.topology import bypass_input
+from ponystudio.graph.topology import CONSTANTS, bypass_input
 
 # What a graph keeps under this name are the documents that it was imported from.
 SOURCE = "comfyui"
 # Values of them; with more, the graph's own file would be too large to be read again.
 _MOST_KEPT = 1_000_000
-# Nodes that hand a text encoder on, with the layer that was chosen.
-_PASS_ON = frozenset(("LoraLoader", "CLIPSetLastLayer", "CLIPMergeSimple", "CLIPMergeAdd"))
+# Our nodes that hand a text encoder on, with the layer that was chosen.
+_PASS_ON = frozenset(("core.apply_lora", "core.apply_loras", "core.merge_clips"))
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -105,12 +104,16 @@ def import_graph(source: SourceGraph, catalog: Mapping[str, NodeSpec] | None = N
     return _GraphBuilder(source, catalog or shipped_catalog()).imported()
 
 
+# What an output of theirs comes to.
+_Found = MappedOutput | Carried | None
+
+
 class _GraphBuilder:
     """Makes the nodes one after the other, so that what leads to one is there before it."""
 
     def __init__(self, source: SourceGraph, catalog: Mapping[str, NodeSpec]) -> None:
         self._source, self._catalog = source, catalog
-        self._outputs: dict[Wire, MappedOutput | None] = {}
+        self._outputs: dict[Wire, _Found] = {}
         self._nodes: dict[str, Node] = {}
         self._dots: dict[str, dict[str, tuple[Bend, ...]]] = {}
         # Of the node that is being made: where the wires from these outputs bend.
@@ -121,6 +124,7 @@ class _GraphBuilder:
         self._count = 0
         # Plain values that bypassed nodes pass on.
         self._values: dict[Wire, Any] = {}
+        self._turns: dict[str, int] = {}  # when a node was looked at
         self._used: dict[str, set[int]] = {}
         for node in source.nodes.values():
             for wire in node.wires().values():
@@ -128,12 +132,13 @@ class _GraphBuilder:
 
     def imported(self) -> Imported:
         for id in self._order():
+            self._turns[id] = len(self._turns)
             node, slots = self._settled(self._source.nodes[id]), self._used.get(id, set())
             bending = [wire for wire in node.wires().values() if wire.bends]
             self._bends = {out.link: w.bends for w in bending if (out := self.output(w))}
             told = len(self._remarks)
             outputs = self._mapped(node)
-            found: Mapping[int, MappedOutput | None]
+            found: Mapping[int, _Found]
             if outputs is None:
                 reason = next((text for _, text in self._remarks[told:]), "")
                 found = self._placeholder(node, slots, reason)
@@ -207,24 +212,31 @@ class _GraphBuilder:
         plain = {name: self._values[w] for name, w in node.wires().items() if w in self._values}
         return replace(node, inputs={**node.inputs, **plain}) if plain else node
 
-    def _is_own(self, node: SourceNode, output: MappedOutput | None) -> bool:
+    def _is_own(self, node: SourceNode, output: _Found) -> bool:
         """Whether an output comes from a node that was made for this one."""
-        return output is not None and output.link.source in self._ids.get(node.id, ())
+        return isinstance(output, MappedOutput) and output.link.source in self._ids.get(node.id, ())
 
     def _passed_on(
-        self, node: SourceNode, outputs: Mapping[int, MappedOutput | None], slots: Collection[int]
-    ) -> dict[int, MappedOutput | None]:
+        self, node: SourceNode, outputs: Mapping[int, _Found], slots: Collection[int]
+    ) -> dict[int, _Found]:
         """What a bypassed node gives: itself, where it passes on here what it does there, else what
         it is wired to."""
-        found: dict[int, MappedOutput | None] = {}
+        found: dict[int, _Found] = {}
         past = False
         for slot in slots:
+            passed = node.passes.get(slot)
+            if isinstance(outputs.get(slot), Carried):
+                found[slot] = self._outputs.get(passed) if isinstance(passed, Wire) else None
+                continue
             if slot in node.passes and not isinstance(node.passes[slot], Wire):
                 self._values[Wire(node.id, slot)] = node.passes[slot]
                 continue
-            source, own = self.output(node.passes.get(slot)), outputs.get(slot)
-            is_own = own and self._is_own(node, own)
-            if own and is_own and self._past(node, own.link) == (source and source.link):
+            source, own = self.output(passed), outputs.get(slot)
+            if (
+                isinstance(own, MappedOutput)
+                and self._is_own(node, own)
+                and self._past(node, own.link) == (source and source.link)
+            ):
                 found[slot] = replace(source, link=own.link) if source else own
             else:
                 found[slot] = source
@@ -271,11 +283,30 @@ class _GraphBuilder:
     # --- What mappings build with -----------------------------------------------------------------
 
     def output(self, value: Any) -> MappedOutput | None:
-        return self._outputs.get(value) if isinstance(value, Wire) else None
+        found = self._outputs.get(value) if isinstance(value, Wire) else None
+        return found if isinstance(found, MappedOutput) else None
 
     def link(self, value: Any) -> Link | None:
         found = self.output(value)
         return found.link if found else None
+
+    def carried(self, value: Any) -> Any:
+        found = self._outputs.get(value) if isinstance(value, Wire) else None
+        return found.value if isinstance(found, Carried) else None
+
+    def is_known(self, value: Any) -> bool:
+        link = self.link(value)
+        return link is not None and link.source not in self._placeholders
+
+    def constant(self, value: Any) -> Any:
+        if not isinstance(value, Wire):
+            return value
+        link = self.link(value)
+        node = self._nodes.get(link.source) if link else None
+        # A seed may be another one with each run.
+        if node is None or node.type not in CONSTANTS - {"core.seed"} or node.inputs:
+            return None
+        return node.params.get("value")
 
     def add(
         self,
@@ -292,7 +323,7 @@ class _GraphBuilder:
             found = self.output(value) if isinstance(value, Wire) else value
             if isinstance(found, MappedOutput):
                 links[name] = found.link
-                self._tell_what_is_lost(node, name, found, values)
+                self._tell_what_is_lost(node, type, name, found, values)
             elif isinstance(found, Link):
                 links[name] = found
             elif isinstance(value, Wire):
@@ -320,10 +351,15 @@ class _GraphBuilder:
         )
 
     def _tell_what_is_lost(
-        self, node: SourceNode, name: str, found: MappedOutput, values: Mapping[str, Any]
+        self,
+        node: SourceNode,
+        type: str,
+        name: str,
+        found: MappedOutput,
+        values: Mapping[str, Any],
     ) -> None:
         """What theirs has in a wire, and ours beside it, where nobody took it up."""
-        if found.clip_skip and "clip_skip" not in values and node.type not in _PASS_ON:
+        if found.clip_skip and "clip_skip" not in values and type not in _PASS_ON:
             self.tell(node, f"the layer that was chosen for {name} is not taken up")
         if found.alpha and "alpha" not in values:
             self.tell(node, f"the transparency of {name} is left out")
@@ -337,7 +373,31 @@ class _GraphBuilder:
     def _placeholder(
         self, node: SourceNode, slots: Collection[int], reason: str
     ) -> dict[int, MappedOutput]:
-        """In place of a node that is not known: its values and wires, under their own names."""
+        """In place of a node that is not known, and of those that only make sense to it."""
+        for source in self._carrying(node):
+            self._outputs |= {
+                Wire(source.id, slot): output
+                for slot, output in self._stand_in(source, self._used[source.id]).items()
+            }
+            self._count -= 1
+        return self._stand_in(node, slots, reason)
+
+    def _carrying(self, node: SourceNode) -> list[SourceNode]:
+        """The nodes that what it is given comes from without being a wire here, the first first:
+        what no node of ours takes up stands there as it did in the file."""
+        found: dict[str, SourceNode] = {}
+        rest = [node]
+        while rest:
+            for wire in rest.pop().wires().values():
+                if wire.source not in found and isinstance(self._outputs.get(wire), Carried):
+                    source = found[wire.source] = self._source.nodes[wire.source]
+                    rest.append(source)
+        return sorted(found.values(), key=lambda source: self._turns[source.id])
+
+    def _stand_in(
+        self, node: SourceNode, slots: Collection[int], reason: str = ""
+    ) -> dict[int, MappedOutput]:
+        """A node of its class, with its values and wires under their own names."""
         known = signatures().get(node.type)
         names = [name for name, _ in known.outputs] if known else list(node.outputs)
         extra: dict[str, Any] = {PROPERTIES: dict(node.properties)} if node.properties else {}

@@ -2,6 +2,7 @@
 
 Most are a Mapped: their class, our type, and which name is which. Where more is to be said a
 function does it: it takes the node and a Builder, adds nodes, and gives what each output leads to.
+In what order a pack's nodes have their values is declared beside their mappings.
 """
 
 from __future__ import annotations
@@ -12,9 +13,11 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from types import MappingProxyType
+from types import MappingProxyType, ModuleType
 from typing import Any, Protocol
 
+from ponystudio.graph.comfyui import core_nodes
+from ponystudio.graph.comfyui.core_nodes import Signature
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 
@@ -33,6 +36,14 @@ class MappedOutput:
     control_kind: str = ""
 
 
+@dataclass(frozen=True)
+class Carried:
+    """What an output of theirs brings that no wire of ours does, such as a stack of LoRAs: whoever
+    applies it takes it up."""
+
+    value: Any
+
+
 # Our name of one of their params, alone or with what turns its value into ours.
 Named = str | tuple[str, Callable[[Any], Any]]
 Names = Mapping[str, Named]
@@ -46,6 +57,16 @@ class Builder(Protocol):
 
     def link(self, value: Any) -> Link | None:
         """The same, as a link."""
+
+    def carried(self, value: Any) -> Any:
+        """What comes along a wire without being one here; None for none."""
+
+    def is_known(self, value: Any) -> bool:
+        """Whether a wire leads to a node that is one of ours."""
+
+    def constant(self, value: Any) -> Any:
+        """What an input is in every run: the value itself, or that of the constant that it is wired
+        to. None where only a run says it."""
 
     def add(
         self,
@@ -68,7 +89,7 @@ class Builder(Protocol):
         """Say what is known to differ, or in doubt."""
 
 
-Outputs = Sequence[MappedOutput | None]
+Outputs = Sequence[MappedOutput | Carried | None]
 
 
 class NodeMapping(Protocol):
@@ -89,7 +110,7 @@ class Mapped:
     fixed: Mapping[str, Any] = field(default_factory=dict)
     without: tuple[str, ...] = ()
 
-    def __call__(self, node: SourceNode, builder: Builder) -> Outputs:
+    def __call__(self, node: SourceNode, builder: Builder) -> list[MappedOutput]:
         values, skip = dict(self.fixed), 0
         for name in self.inputs.keys() & node.inputs.keys():
             ours, value = self.inputs[name], node.inputs[name]
@@ -117,9 +138,24 @@ def file_name(value: Any) -> Any:
 @cache
 def mappings() -> Mapping[str, NodeMapping]:
     """Every class that is known, by name: what `MAPPINGS` of the modules of `mappings/` say."""
+    found: dict[str, NodeMapping] = {}
+    for module in _modules():
+        found |= module.MAPPINGS
+    return MappingProxyType(found)
+
+
+@cache
+def signatures() -> Mapping[str, Signature]:
+    """The order of values of all classes where it is known: of the core nodes, and of those of
+    packs, which `SIGNATURES` of the modules of `mappings/` have."""
+    found = dict(core_nodes.signatures())
+    for module in _modules():
+        found |= getattr(module, "SIGNATURES", {})
+    return MappingProxyType(found)
+
+
+def _modules() -> list[ModuleType]:
     from ponystudio.graph.comfyui import mappings as package
 
-    found: dict[str, NodeMapping] = {}
-    for module in pkgutil.iter_modules(package.__path__):
-        found |= importlib.import_module(f"{package.__name__}.{module.name}").MAPPINGS
-    return MappingProxyType(found)
+    names = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return [importlib.import_module(f"{package.__name__}.{name}") for name in names]

@@ -13,8 +13,8 @@ from functools import cached_property
 from typing import Any
 
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.group_nodes import INSIDE, OUTSIDE, as_subgraph, group_name
+from ponystudio.graph.comfyui.mapping import signatures
 from ponystudio.graph.comfyui.source_graph import (
     MOST_BENDS,
     MOST_NODES,

@@ -482,7 +482,7 @@ def test_values_that_mean_something_else_here_are_turned_into_ours():
     assert found["empty_image_3"][1]["colour"] == "#ff8000"
 
 
-SEED = ("Seed (rgthree)", {"seed": 5})
+SEED = ("Strange Seed", {"seed": 5})
 
 
 @pytest.mark.parametrize(
@@ -499,7 +499,7 @@ def test_a_wire_to_a_value_stays_one(type, inputs, param):
     id, name = param
     found = nodes(prompt(n1=SEED, n2=(type, inputs)))[id]
     assert name not in found[1]
-    assert found[2][name] == ("Seed__rgthree__1", "output 0")
+    assert found[2][name] == ("Strange_Seed_1", "output 0")
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,17 @@ from ponystudio.graph.model import Link
 CHECKPOINT = Mapped(
     "core.load_checkpoint", {"ckpt_name": ("file", file_name)}, ("model", "clip", "vae")
 )
+LORA = Mapped(
+    "core.apply_lora",
+    {
+        "model": "model",
+        "clip": "clip",
+        "lora_name": ("file", file_name),
+        "strength_model": "strength",
+        "strength_clip": "clip_strength",
+    },
+    ("model", "clip"),
+)
 # What CLIPLoader and its kin call the families of models.
 FAMILIES = {
     "stable_diffusion": "sd1",
@@ -90,17 +101,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     "DualCLIPLoader": clip,
     "TripleCLIPLoader": clip,
     "CLIPSetLastLayer": last_layer,
-    "LoraLoader": Mapped(
-        "core.apply_lora",
-        {
-            "model": "model",
-            "clip": "clip",
-            "lora_name": ("file", file_name),
-            "strength_model": "strength",
-            "strength_clip": "clip_strength",
-        },
-        ("model", "clip"),
-    ),
+    "LoraLoader": LORA,
     "LoraLoaderModelOnly": Mapped(
         "core.apply_lora",
         {"model": "model", "lora_name": ("file", file_name), "strength_model": "strength"},
