@@ -15,7 +15,7 @@ from ponystudio.graph.comfyui.mapping import (
     Outputs,
     file_name,
 )
-from ponystudio.graph.comfyui.mappings.lora_packs import MOST_ROWS, LoraRow, apply_rows
+from ponystudio.graph.comfyui.mappings.lora_packs import MOST_ROWS, AppliedLora, apply_rows
 from ponystudio.graph.comfyui.mappings.sampling import MAPPINGS as SAMPLING
 from ponystudio.graph.comfyui.mappings.seed_packs import seed_value
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
@@ -27,7 +27,7 @@ _DIALECTS = {"comfy": "comfyui", "A1111": "a1111"}
 
 
 @dataclass(frozen=True)
-class ControlRow:
+class AppliedControl:
     """A ControlNet as it is applied; strength, start and end are values or wires."""
 
     network: MappedOutput | None
@@ -98,7 +98,7 @@ def _with_loras(
     rows = list(builder.carried(node.inputs.get("lora_stack")) or ())
     strengths = [node.inputs.get(f"lora_{name}_strength", 1.0) for name in ("model", "clip")]
     if (name := node.inputs.get("lora_name", "None")) not in _NONE:
-        rows.append(LoraRow(file_name(name), *strengths))
+        rows.append(AppliedLora(file_name(name), *strengths))
     if not rows:
         return model, clip
     return apply_rows(node, builder, model, clip, rows, beside="loras")
@@ -118,7 +118,7 @@ def control(
     builder: Builder,
     positive: MappedOutput | None,
     negative: MappedOutput | None,
-    rows: Sequence[ControlRow],
+    rows: Sequence[AppliedControl],
 ) -> tuple[MappedOutput | None, MappedOutput | None]:
     """Both prompts with ControlNets, one after the other."""
     for number, row in enumerate(rows):
@@ -139,7 +139,7 @@ def control(
 
 
 def control_stack(node: SourceNode, builder: Builder) -> Outputs:
-    row = ControlRow(
+    row = AppliedControl(
         builder.output(node.inputs.get("control_net")),
         builder.output(node.inputs.get("image")),
         node.inputs.get("strength", 1.0),

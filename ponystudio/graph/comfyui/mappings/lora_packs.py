@@ -30,7 +30,7 @@ _TAG = re.compile(r"<lora:([^<>:]{1,300}):([^<>:]{1,20})(?::([^<>:]{1,20}))?>")
 
 
 @dataclass(frozen=True)
-class LoraRow:
+class AppliedLora:
     """A LoRA as it is applied: a file and its strengths, each a value or the wire that brings it;
     `on`: it is not switched off."""
 
@@ -45,7 +45,7 @@ def apply_rows(
     builder: Builder,
     model: Any,
     clip: Any,
-    rows: Sequence[LoraRow],
+    rows: Sequence[AppliedLora],
     *,
     beside: str = "",
 ) -> tuple[MappedOutput | None, MappedOutput | None]:
@@ -93,13 +93,13 @@ def _outputs(id: str, clip: MappedOutput | None) -> tuple[MappedOutput, MappedOu
     return MappedOutput(Link(id, "model")), clip and MappedOutput(Link(id, "clip"), skip)
 
 
-def _known(row: LoraRow, builder: Builder) -> LoraRow | None:
+def _known(row: AppliedLora, builder: Builder) -> AppliedLora | None:
     """The row with values alone; None where only a run says one."""
     file, strength = builder.constant(row.file), builder.constant(row.strength)
     clip = builder.constant(row.clip_strength)
     if file is None or strength is None or clip is None:
         return None
-    return LoraRow(file, _number(strength), _number(clip), row.on)
+    return AppliedLora(file, _number(strength), _number(clip), row.on)
 
 
 def _number(value: Any) -> Any:
@@ -107,7 +107,7 @@ def _number(value: Any) -> Any:
     return float(value) if isinstance(value, str) else value
 
 
-def stacked(node: SourceNode, builder: Builder, rows: Iterable[LoraRow]) -> Carried | None:
+def stacked(node: SourceNode, builder: Builder, rows: Iterable[AppliedLora]) -> Carried | None:
     """A stack behind the one that it continues."""
     before = builder.carried(node.inputs.get("lora_stack")) or ()
     found = (*before, *rows)
@@ -120,7 +120,7 @@ def stacked(node: SourceNode, builder: Builder, rows: Iterable[LoraRow]) -> Carr
 # --- Rows as each pack writes them ------------------------------------------------------------
 
 
-def power_rows(node: SourceNode) -> Iterator[LoraRow]:
+def power_rows(node: SourceNode) -> Iterator[AppliedLora]:
     """rgthree's: objects among its values, or inputs of their own."""
     listed = node.inputs.get("widgets_values")
     said = [*listed] if isinstance(listed, list) else []
@@ -129,7 +129,7 @@ def power_rows(node: SourceNode) -> Iterator[LoraRow]:
         if isinstance(row, Mapping) and row.get("lora") not in _NONE:
             strength = row.get("strength", 1.0)
             clip = row.get("strengthTwo")
-            yield LoraRow(
+            yield AppliedLora(
                 file_name(row["lora"]),
                 strength,
                 strength if clip is None else clip,
@@ -145,7 +145,7 @@ def numbered_rows(
     clip: str,
     switch: str = "",
     on: Callable[[Any], bool] = bool,
-) -> Iterator[LoraRow]:
+) -> Iterator[AppliedLora]:
     """Rows whose values have the names of their columns, with {} for the row's number."""
     for row in range(1, count + 1):
         name = node.inputs.get(file.format(row))
@@ -153,10 +153,10 @@ def numbered_rows(
         clip_weight = node.inputs.get(clip.format(row), 1.0)
         switched = on(node.inputs.get(switch.format(row))) if switch else True
         if isinstance(name, Wire) or name not in _NONE:
-            yield LoraRow(file_name(name), model_weight, clip_weight, switched)
+            yield AppliedLora(file_name(name), model_weight, clip_weight, switched)
 
 
-def manager_rows(node: SourceNode, builder: Builder) -> list[LoraRow]:
+def manager_rows(node: SourceNode, builder: Builder) -> list[AppliedLora]:
     """LoRA Manager's: its list wins over the tags in its text."""
     said = list(node.inputs.get("widgets_values") or ())
     said += [node.inputs.get("loras"), node.inputs.get("text")]
@@ -166,13 +166,15 @@ def manager_rows(node: SourceNode, builder: Builder) -> list[LoraRow]:
         if isinstance(listed, list) and any(isinstance(row, Mapping) for row in listed):
             return [_manager_row(row) for row in listed if isinstance(row, Mapping)]
     tags = [match for text in said if isinstance(text, str) for match in _TAG.finditer(text)]
-    return [LoraRow(_with_suffix(tag[1]), float(tag[2]), float(tag[3] or tag[2])) for tag in tags]
+    return [
+        AppliedLora(_with_suffix(tag[1]), float(tag[2]), float(tag[3] or tag[2])) for tag in tags
+    ]
 
 
-def _manager_row(row: Mapping[str, Any]) -> LoraRow:
+def _manager_row(row: Mapping[str, Any]) -> AppliedLora:
     strength = row.get("strength", 1.0)
     clip = row.get("clipStrength")
-    return LoraRow(
+    return AppliedLora(
         _with_suffix(str(row.get("name", ""))),
         strength,
         strength if clip is None else clip,
@@ -264,7 +266,7 @@ def apply_stack(node: SourceNode, builder: Builder) -> Outputs | None:
 def comfyroll_lora(node: SourceNode, builder: Builder) -> Outputs:
     """One LoRA with a switch."""
     model, clip = node.inputs.get("model"), node.inputs.get("clip")
-    row = LoraRow(
+    row = AppliedLora(
         file_name(node.inputs.get("lora_name")),
         node.inputs.get("strength_model", 1.0),
         node.inputs.get("strength_clip", 1.0),

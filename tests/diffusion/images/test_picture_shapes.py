@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ponystudio.diffusion.images.fitting import ANCHORS, WAYS, Fitting, fitting
+from ponystudio.diffusion.images.picture_shapes import ANCHORS, WAYS, Fitting, fitting
 
 OLD = (200, 300)
 WHOLE = (0, 0, 200, 300)

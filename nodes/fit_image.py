@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ponystudio.api import Annotated, Choice, Colour, Image, Label, Mask, Range, node
-from ponystudio.diffusion.images.fitting import ANCHORS, WAYS
+from ponystudio.diffusion.images.picture_shapes import ANCHORS, WAYS
 from ponystudio_nodes.masks import Method, Side, alpha_of, opaque, plain
 
 FILLS = ("colour", "edge", "mirror")
@@ -55,7 +55,7 @@ def fit_image(
         method: lanczos is sharpest and good both ways; area is good for making smaller.
     """
     from ponystudio.diffusion.images.compositing import laid_on, padded
-    from ponystudio.diffusion.images.fitting import fitting
+    from ponystudio.diffusion.images.picture_shapes import fitting
     from ponystudio.diffusion.images.resample import scale_picture
     from ponystudio.diffusion.images.transparency import scale_cut_out
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from ponystudio.api import Image, Mask
-from ponystudio_nodes.fitting import fit_image
+from ponystudio_nodes.fit_image import fit_image
 
 
 def picture(height, width):
