@@ -70,7 +70,8 @@ BLOCKS_HELP = (
     title="Merge models",
     group="Models",
     aliases=(
-        *("ModelMergeSimple", "ModelMergeBlocks", "ModelMergeSD1", "ModelMergeSDXL"),
+        *("ModelMergeSimple", "ModelMergeBlocks", "ModelMergeSD1", "ModelMergeSD2"),
+        "ModelMergeSDXL",
         *("ModelMergeSD35_Large", "ModelMergeSD3_2B", "ModelMergeFlux1", "ModelMergeAuraflow"),
         *("Checkpoint Merger", "Weighted sum", "SuperMerger", "Merge Block Weighted", "MBW"),
     ),

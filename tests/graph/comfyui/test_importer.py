@@ -448,6 +448,11 @@ def test_what_the_mappings_name_is_there():
             {"time_embed.": 0.5, "label_emb.": 1.0, "input_blocks.0.": 0.5, "out.": 0.0},
             "out.: 0",
         ),
+        (
+            "ModelMergeSD2",
+            {"time_embed.": 1.0, "label_emb.": 0.5, "input_blocks.0.": 0.25},
+            "input_blocks.0.: 0.25",
+        ),
     ],
 )
 def test_a_merge_by_blocks_and_what_saves_it(type, ratios, blocks):
@@ -467,6 +472,21 @@ def test_a_merge_by_blocks_and_what_saves_it(type, ratios, blocks):
     saved = merge.nodes["save_checkpoint_4"]
     assert saved.params["prefix"] == "merges/ab"
     assert list(saved.inputs) == ["model"]
+
+
+def test_a_difference_that_is_saved_as_a_lora():
+    found = nodes(
+        prompt(
+            n1=("ModelMergeSubtract", {"multiplier": 1.0}),
+            n2=("LoraSave", {"model_diff": ["1", 0], "filename_prefix": "loras/a", "rank": 16,
+                             "lora_type": "full_diff", "bias_diff": False}),
+        )
+    )  # fmt: skip
+    assert found["save_lora_2"] == (
+        "core.save_lora",
+        {"prefix": "loras/a", "rank": 16, "whole": True, "biases": False},
+        {"model": ("subtract_models_1", "model")},
+    )
 
 
 def test_values_that_mean_something_else_here_are_turned_into_ours():

@@ -26,7 +26,7 @@ from ponystudio.graph.model import Link
 # Rows of all stacks one behind the other; more are none that somebody made.
 MOST_ROWS = 500
 _NONE = ("", "None", "none", None)
-_TAG = re.compile(r"<lora:([^<>:]{1,300}):([^<>:]{1,20})(?::([^<>:]{1,20}))?>")
+_LORA_TAG = re.compile(r"<lora:([^<>:]{1,300}):([^<>:]{1,20})(?::([^<>:]{1,20}))?>")
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ def manager_rows(node: SourceNode, builder: Builder) -> list[AppliedLora]:
         listed = value.get("__value__") if isinstance(value, Mapping) else value
         if isinstance(listed, list) and any(isinstance(row, Mapping) for row in listed):
             return [_manager_row(row) for row in listed if isinstance(row, Mapping)]
-    tags = [match for text in said if isinstance(text, str) for match in _TAG.finditer(text)]
+    tags = [match for text in said if isinstance(text, str) for match in _LORA_TAG.finditer(text)]
     return [
         AppliedLora(_with_suffix(tag[1]), float(tag[2]), float(tag[3] or tag[2])) for tag in tags
     ]

@@ -41,7 +41,23 @@ def by_blocks(node: SourceNode, builder: Builder) -> Outputs | None:
     return [MappedOutput(Link(builder.add(node, "core.merge_models", values), "model"))]
 
 
+def save_lora(node: SourceNode, builder: Builder) -> Outputs:
+    """Its differences have no bases: they were taken before."""
+    inputs = node.inputs
+    values = {
+        "model": inputs.get("model_diff"),
+        "clip": inputs.get("text_encoder_diff"),
+        "rank": inputs.get("rank", 8),
+        "whole": inputs.get("lora_type", "standard") == "full_diff",
+        "biases": inputs.get("bias_diff", True),
+        "prefix": inputs.get("filename_prefix", "loras/ComfyUI_extracted_lora"),
+    }
+    builder.add(node, "core.save_lora", values)
+    return []
+
+
 MAPPINGS: dict[str, NodeMapping] = {
+    "LoraSave": save_lora,
     **dict.fromkeys(("CheckpointSave", "ModelSave", "CLIPSave", "VAESave"), save),
     "ModelMergeSimple": Mapped(
         "core.merge_models",
@@ -51,7 +67,8 @@ MAPPINGS: dict[str, NodeMapping] = {
     ),
     **dict.fromkeys(
         (
-            *("ModelMergeBlocks", "ModelMergeSD1", "ModelMergeSDXL", "ModelMergeSD3_2B"),
+            *("ModelMergeBlocks", "ModelMergeSD1", "ModelMergeSD2", "ModelMergeSDXL"),
+            "ModelMergeSD3_2B",
             *("ModelMergeSD35_Large", "ModelMergeFlux1", "ModelMergeAuraflow"),
         ),
         by_blocks,

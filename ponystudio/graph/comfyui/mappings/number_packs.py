@@ -20,7 +20,7 @@ from ponystudio.graph.comfyui.source_graph import SourceNode
 from ponystudio.graph.model import Link
 
 # "SDXL - 3:4 portrait 896x1152", "1024 x 1024  (square)"
-_SIZE = re.compile(r"(?<![0-9])([0-9]{1,5}) ?x ?([0-9]{1,5})(?![0-9])")
+_PRESET_SIZE = re.compile(r"(?<![0-9])([0-9]{1,5}) ?x ?([0-9]{1,5})(?![0-9])")
 
 
 def constant(type: str, name: str = "value") -> Mapped:
@@ -29,7 +29,7 @@ def constant(type: str, name: str = "value") -> Mapped:
 
 def size_in(text: Any) -> tuple[int, int] | None:
     """The size that the name of a preset ends with."""
-    found = _SIZE.findall(text) if isinstance(text, str) else []
+    found = _PRESET_SIZE.findall(text) if isinstance(text, str) else []
     return (int(found[-1][0]), int(found[-1][1])) if found else None
 
 
