@@ -156,7 +156,8 @@ def control_stack(node: SourceNode, builder: Builder) -> Outputs:
 def apply_controls(node: SourceNode, builder: Builder) -> Outputs | None:
     rows = builder.carried(node.inputs.get("cnet_stack"))
     if rows is None and isinstance(node.inputs.get("cnet_stack"), Wire):
-        return None  # of a node that is not known
+        builder.tell(node, "its stack comes from nothing that is known here")
+        return None
     positive, negative = (
         builder.output(node.inputs.get(name)) for name in ("positive", "negative")
     )

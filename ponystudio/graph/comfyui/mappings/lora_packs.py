@@ -259,7 +259,8 @@ def apply_stack(node: SourceNode, builder: Builder) -> Outputs | None:
     model, clip = node.inputs.get("model"), node.inputs.get("clip")
     rows = builder.carried(node.inputs.get("lora_stack"))
     if rows is None and isinstance(node.inputs.get("lora_stack"), Wire):
-        return None  # of a node that is not known
+        builder.tell(node, "its stack comes from nothing that is known here")
+        return None
     return [*apply_rows(node, builder, model, clip, rows or ()), None]
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from helpers.comfyui_graphs import api, told, ui, written_out
-from ponystudio.graph.comfyui.importer import PLACEHOLDER, import_document
+from ponystudio.graph.comfyui.importer import import_document
+from ponystudio.graph.placeholder import PLACEHOLDER
 
 BASE = {"load_checkpoint_1": ("core.load_checkpoint", {"file": "a.safetensors"}, {})}
 FROM = {"model": "load_checkpoint_1.model", "clip": "load_checkpoint_1.clip"}
@@ -70,7 +71,8 @@ def test_power_lora_loader_of_a_model_alone_and_of_nothing():
     assert found["apply_loras_2"][2] == {"model": "load_checkpoint_1.model"}
     lone = ui(n1=UI_LOADER, n2=("Power Lora Loader (rgthree)", POWER_ROWS, {"clip": (1, 1)}))
     assert written_out(lone) == BASE
-    assert told(lone) == ["it has no model, and its LoRAs are left out"]
+    (said,) = told(lone)
+    assert said.endswith("it has no model, and its LoRAs are left out")
 
 
 def test_the_layer_that_was_chosen_passes_through_a_stack():
@@ -321,4 +323,22 @@ def test_very_many_stacks_are_cut():
     chain = {f"n{i}": ("CR LoRA Stack", COMFYROLL, {"lora_stack": (i - 1, 0)} if i > 2 else {})
              for i in range(2, 400)}  # fmt: skip
     document = ui(**chain)
-    assert "more than 500 LoRAs in a stack are left out" in told(document)
+    assert told(document)[0].endswith("more than 500 LoRAs in a stack are left out")
+
+
+@pytest.mark.parametrize(("mode", "rows"), [(2, 0), (4, 2)])
+def test_a_muted_stack_gives_nothing_and_a_bypassed_one_what_it_continues(mode, rows):
+    document = ui(
+        n1=UI_LOADER,
+        n2=("CR LoRA Stack", COMFYROLL),
+        n3=("CR LoRA Stack", ["On", "c.safetensors", 1, 1], {"lora_stack": (2, 0)}),
+        n4=("CR Apply LoRA Stack", [], {**WIRES, "lora_stack": (3, 0)}),
+    )
+    stack_node = next(node for node in document["nodes"] if node["id"] == 3)
+    stack_node["mode"] = mode
+    stack_node["inputs"][0]["type"] = stack_node["outputs"][0]["type"] = "LORA_STACK"
+    imported = import_document(document)
+    if rows:
+        assert len(imported.graph.nodes["apply_loras_4"].params["loras"]) == rows
+    else:  # nothing is known of what comes along
+        assert imported.placeholders == {"CR_Apply_LoRA_Stack_4": "CR Apply LoRA Stack"}

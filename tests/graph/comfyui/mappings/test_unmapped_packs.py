@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from helpers.comfyui_graphs import api, ui, written_out
-from ponystudio.graph.comfyui.importer import PLACEHOLDER, import_document
+from ponystudio.graph.comfyui.importer import import_document
 from ponystudio.graph.comfyui.mapping import mappings, signatures
 from ponystudio.graph.comfyui.mappings.unmapped_packs import SIGNATURES
+from ponystudio.graph.placeholder import PLACEHOLDER
 
 SAMPLED = [7, "fixed", 20, 7.0, "euler", "normal", 0.5]
 NAMED = {"seed": 7, "steps": 20, "cfg": 7.0, "sampler_name": "euler", "scheduler": "normal",
