@@ -65,7 +65,7 @@ def save_lora(
     import torch
 
     from ponystudio.diffusion.checkpoints.checkpoint_tensors import CheckpointTensor
-    from ponystudio.diffusion.lora.extraction import Kept, extracted
+    from ponystudio.diffusion.checkpoints.lora_extraction import Kept, extracted
 
     pairs: list[tuple[Recipe, Recipe | None]] = []
     if model:

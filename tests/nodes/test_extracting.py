@@ -11,7 +11,7 @@ from safetensors import safe_open
 from helpers import checkpoints, flows, mixtures
 from helpers.core_graphs import checkpoint, core
 from ponystudio.api import Clip, Model, Patch
-from ponystudio.diffusion.lora.extraction import nearest
+from ponystudio.diffusion.checkpoints.lora_extraction import nearest
 from ponystudio.engine.engine import Engine
 from ponystudio.engine.memory.allocation_limit import AllocationLimit
 from ponystudio.engine.memory.devices import choose
