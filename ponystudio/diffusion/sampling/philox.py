@@ -94,4 +94,5 @@ def _box_muller(x: Words, y: Words, *, sine: bool) -> NDArray[np.float64]:
     """One of the two normal values of two words, in float64."""
     u = (x + 0.5) * 2.0**-32
     v = (y + 0.5) * (2.0**-32 * 2 * math.pi)
-    return np.sqrt(-2 * np.log(u)) * (np.sin(v) if sine else np.cos(v))
+    value: NDArray[np.float64] = np.sqrt(-2 * np.log(u)) * (np.sin(v) if sine else np.cos(v))
+    return value
