@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, str | None] = {
     "validate": "check a graph without running it",
     "nodes": "list the nodes, or explain one",
     "import": "another tool's workflow or picture as a graph",
+    "export": "a graph as other tools read it",
     "inspect": "say what a model file is, and why",
     "compare": "two checkpoints, block by block, and what it means",
     "convert": "checkpoint to .safetensors, safely",

@@ -12,6 +12,7 @@ from typing import TypeVar
 from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui import api_format, importer, workflow_format
 from ponystudio.graph.comfyui.importer import Imported
+from ponystudio.graph.comfyui.own_graph import restored
 from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.formats import embedded_metadata, graph_file
 from ponystudio.graph.generation import infotext
@@ -72,7 +73,7 @@ def _from_picture(path: Path) -> OpenedFile:
         return OpenedFile(graph_file.loads(text, where=str(path)))
     drawn = next(filter(workflow_format.looks_like, found), None)
     ran = next(filter(api_format.looks_like, found), None)
-    imported = _within(path, lambda: importer.import_documents(drawn, ran))
+    imported = _within(path, lambda: restored(importer.import_documents(drawn, ran), drawn))
     return OpenedFile(imported.graph, imported=imported)
 
 
@@ -87,7 +88,7 @@ def import_text(text: str) -> Imported | None:
     damaged one."""
     document = parsed(text)
     if importer.is_comfyui(document):
-        return importer.importparsed(document)
+        return restored(importer.import_document(document), document)
     return graph_of(infotext.read(text)) if infotext.looks_like(text) else None
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ponystudio.errors import GraphFileError
@@ -16,6 +16,7 @@ from ponystudio.graph.comfyui.source_graph import (
     SourceNode,
     Wire,
     inside,
+    listed,
     parsed,
     slot,
     text,
@@ -51,7 +52,7 @@ _NO_LETTER = re.compile(r"[\W_]+")
 
 def looks_like(document: Any) -> bool:
     """Whether any value of an object is a node, or the object is a server's request for one."""
-    return bool(_nodes(document))
+    return bool(nodes_of(document))
 
 
 def read(document: Any) -> SourceGraph:
@@ -59,7 +60,7 @@ def read(document: Any) -> SourceGraph:
 
     Raises GraphFileError where a node is none.
     """
-    nodes = _nodes(document)
+    nodes = nodes_of(document)
     if not nodes:
         raise GraphFileError("It has no nodes of ComfyUI's API format.")
     if len(nodes) > MOST_NODES:
@@ -69,7 +70,33 @@ def read(document: Any) -> SourceGraph:
     return SourceGraph(found, remarks=tuple(remarks))
 
 
-def _nodes(document: Any) -> dict[str, Mapping[str, Any]]:
+def write(nodes: Iterable[SourceNode]) -> dict[str, Any]:
+    """The document of these nodes; the names of outputs stand in it where they are not known."""
+    document: dict[str, Any] = {}
+    for node in nodes:
+        meta: dict[str, Any] = {"title": node.title or node.type}
+        if node.outputs:
+            meta["outputs"] = list(node.outputs)
+        inputs = {name: literal(value) for name, value in node.inputs.items()}
+        document[node.id] = {"inputs": inputs, "class_type": node.type, "_meta": meta}
+    return document
+
+
+def literal(value: Any) -> Any:
+    """An input as it is written."""
+    if isinstance(value, Wire):
+        return [value.source, value.slot]
+    # A list would be taken for a wire.
+    return {"__value__": value} if isinstance(value, list) else value
+
+
+def classes(document: Any) -> dict[str, str]:
+    """The classes of its nodes, by id."""
+    return {id: data["class_type"] for id, data in nodes_of(document).items()}
+
+
+def nodes_of(document: Any) -> dict[str, Any]:
+    """Its nodes, as they are written, also of a request to the server."""
     while isinstance(document, Mapping | str):
         if isinstance(document, str):
             document = parsed(document)
@@ -102,8 +129,10 @@ def _node(
                 inputs[name] = literal
             case _:
                 inputs[name] = value
-    title = text(inside(data, "_meta").get("title"))
-    return SourceNode(id, type, "" if _is_shown(title, type) else title, inputs)
+    meta = inside(data, "_meta")
+    title = text(meta.get("title"))
+    outputs = tuple(text(name) for name in listed(meta, "outputs"))
+    return SourceNode(id, type, "" if _is_shown(title, type) else title, inputs, outputs)
 
 
 def _is_shown(title: str, type: str) -> bool:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
+from typing import Any
 
 from ponystudio_resources import path as resource
 
@@ -13,10 +14,20 @@ from ponystudio_resources import path as resource
 @dataclass(frozen=True)
 class Signature:
     """A core node: its inputs in order, each with its type and how many values it owns, and its
-    outputs, each with its type."""
+    outputs, each with its type.
+
+    Of those that we write: `defaults` of values, the `choices` that there are for some, and the
+    inputs that are `optional`."""
 
     inputs: tuple[tuple[str, str, int], ...]
     outputs: tuple[tuple[str, str], ...]
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    optional: tuple[str, ...] = ()
+
+
+# Names of choices that many nodes share begin with it, in place of those choices.
+_SHARED = "@"
 
 
 def signature(wired: str = "", values: str = "", outputs: str = "") -> Signature:
@@ -41,6 +52,13 @@ def signatures() -> Mapping[str, Signature]:
         name: Signature(
             tuple((str(i), str(type), int(values)) for i, type, values in node["inputs"]),
             tuple((str(o), str(type)) for o, type in node["outputs"]),
+            node.get("defaults", {}),
+            {
+                i: tuple(said[choices] if isinstance(choices, str) else choices)
+                for i, choices in node.get("choices", {}).items()
+            },
+            tuple(node.get("optional", ())),
         )
         for name, node in said.items()
+        if not name.startswith(_SHARED)
     }

@@ -16,7 +16,14 @@ from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.arrangement import arranged
 from ponystudio.graph.comfyui.doubts import doubts, without_slips
 from ponystudio.graph.comfyui.folding import folded
-from ponystudio.graph.comfyui.mapping import Carried, MappedOutput, Outputs, mappings, signatures
+from ponystudio.graph.comfyui.mapping import (
+    Builder,
+    Carried,
+    MappedOutput,
+    Outputs,
+    mappings,
+    signatures,
+)
 from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
@@ -27,6 +34,8 @@ from ponystudio.graph.topology import CONSTANTS, bypass_input
 SOURCE = "comfyui"
 # Values of them; with more, the graph's own file would be too large to be read again.
 _MOST_KEPT = 1_000_000
+# What stands before our types, as classes of nodes that ComfyUI has none for.
+OWN_CLASS = "PonyStudio:"
 # Our nodes that hand a text encoder on, with the layer that was chosen.
 _PASS_ON = frozenset(("core.apply_lora", "core.apply_loras", "core.merge_clips"))
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
@@ -172,11 +181,12 @@ class _GraphBuilder:
 
     def _mapped(self, node: SourceNode) -> Outputs | None:
         """What its outputs lead to; None where it is not known, or says what cannot be taken."""
-        if node.type not in (known := mappings()):
+        how = _own if node.type.startswith(OWN_CLASS) else mappings().get(node.type)
+        if how is None:
             return None
         inputs, before = _Watched(node.inputs), dict(self._nodes)
         try:
-            outputs = known[node.type](replace(node, inputs=inputs), self)
+            outputs = how(replace(node, inputs=inputs), self)
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError):
             self.tell(node, "its values are of other kinds than they should be")
             outputs = None
@@ -410,6 +420,12 @@ class _GraphBuilder:
             for slot in slots
             if slot >= 0
         }
+
+
+def _own(node: SourceNode, builder: Builder) -> Outputs:
+    """A node of ours that an export left as it is."""
+    id = builder.add(node, node.type.removeprefix(OWN_CLASS), dict(node.inputs))
+    return [MappedOutput(Link(id, name)) for name in node.outputs]
 
 
 class _Watched(Mapping[str, Any]):

@@ -44,8 +44,11 @@ class Carried:
     value: Any
 
 
-# Our name of one of their params, alone or with what turns its value into ours.
-Named = str | tuple[str, Callable[[Any], Any]]
+# Our name of one of their params, alone or with what turns its value into ours, and with what turns
+# ours into theirs where that is another one.
+Named = (
+    str | tuple[str, Callable[[Any], Any]] | tuple[str, Callable[[Any], Any], Callable[[Any], Any]]
+)
 Names = Mapping[str, Named]
 
 
@@ -114,7 +117,7 @@ class Mapped:
         values, skip = dict(self.fixed), 0
         for name in self.inputs.keys() & node.inputs.keys():
             ours, value = self.inputs[name], node.inputs[name]
-            ours, convert = (ours, None) if isinstance(ours, str) else ours
+            ours, convert = (ours, None) if isinstance(ours, str) else ours[:2]
             values[ours] = convert(value) if convert and not isinstance(value, Wire) else value
             if ours == "clip" and (found := builder.output(value)):
                 skip = found.clip_skip

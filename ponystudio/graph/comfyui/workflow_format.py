@@ -30,6 +30,7 @@ from ponystudio.graph.comfyui.source_graph import (
     size_of,
     slot,
     text,
+    whole,
 )
 from ponystudio.graph.comfyui.widget_values import (
     OWN,
@@ -67,6 +68,30 @@ def read(document: Any) -> SourceGraph:
     if not looks_like(document):
         raise GraphFileError("It has no nodes of ComfyUI's workflow format.")
     return _Reading(document).graph()
+
+
+def classes(document: Any) -> dict[str, str]:
+    """The classes of its nodes, by id, without those inside of others."""
+    nodes = ((text(node.get("id")), node.get("type")) for node in objects(document, "nodes"))
+    return {id: type for id, type in nodes if isinstance(type, str)}
+
+
+def last_id(document: Mapping[str, Any]) -> int:
+    """The highest number that a node of it has had; 0 for none."""
+    said = document.get("last_node_id"), inside(document, "state").get("lastNodeId")
+    return max([0, *filter(None, map(whole, (*said, *classes(document))))])
+
+
+def inner_graphs(document: Mapping[str, Any]) -> list[str]:
+    """The titles of its nodes that have graphs of their own inside."""
+    inner = {text(item.get("id")) for item in _definitions(document)}
+    groups = inside(inside(document, "extra"), "groupNodes")
+    return [
+        text(node.get("title")) or type
+        for node in objects(document, "nodes")
+        if isinstance(type := node.get("type"), str)
+        and (type in inner or group_name(type) in groups)
+    ]
 
 
 @dataclass(frozen=True)

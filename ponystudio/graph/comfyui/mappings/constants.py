@@ -2,6 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from ponystudio.graph.comfyui.export_mapping import (
+    ExportBuilder,
+    Inverse,
+    NodeExport,
+    OurNode,
+    Targets,
+    say,
+)
 from ponystudio.graph.comfyui.mapping import Mapped, NodeMapping
 
 
@@ -25,4 +35,33 @@ MAPPINGS: dict[str, NodeMapping] = {
     "StringReplace": Mapped(
         "core.replace_text", {"string": "text", "find": "find", "replace": "replace"}, ("text",)
     ),
+}
+
+
+def text_constant(node: OurNode, builder: ExportBuilder) -> Targets:
+    """In a field of several lines where there are several."""
+    several = "\n" in str(node.value("value"))
+    type = "PrimitiveStringMultiline" if several else "PrimitiveString"
+    return say(node, builder, type, _constant("text"))
+
+
+def seed_constant(node: OurNode, builder: ExportBuilder) -> Targets:
+    return say(node, builder, "PrimitiveInt", _constant("int"))
+
+
+def joined(node: OurNode, builder: ExportBuilder) -> Targets:
+    """Theirs puts the delimiter between empty texts, too."""
+    known = {name: node.value(name) for name in ("a", "b") if not node.is_wired(name)}
+    how = Inverse.of(node.node.type, MAPPINGS)
+    if node.value("skip_empty") and all(known.values()) and len(known) == 2:
+        ((type, row),) = how.rows
+        node.seen.add("skip_empty")
+        return say(node, builder, type, replace(row, fixed={}))
+    return how(node, builder)
+
+
+EXPORTS: dict[str, NodeExport] = {
+    "core.text": text_constant,
+    "core.seed": seed_constant,
+    "core.join_texts": joined,
 }

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ponystudio.graph.comfyui.export_mapping import (
+    ExportBuilder,
+    NodeExport,
+    OurNode,
+    Target,
+    Targets,
+)
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -12,7 +19,7 @@ from ponystudio.graph.comfyui.mapping import (
     Outputs,
     file_name,
 )
-from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 
 # What a union is told of the picture.
@@ -80,3 +87,36 @@ MAPPINGS: dict[str, NodeMapping] = {
     "ControlNetApplySD3": apply,
     "ControlNetInpaintingAliMamaApply": apply,
 }
+
+
+_THEIR_KINDS = {ours: theirs for theirs, ours in KINDS.items()}
+
+
+def export_apply(node: OurNode, builder: ExportBuilder) -> Targets:
+    """By what it is given; the kind of its picture is told to the network before."""
+    network = node["controlnet"]
+    if (kind := node["kind"]) != "auto":
+        type = _THEIR_KINDS.get(kind, kind)
+        said = {"control_net": network, "type": type}
+        network = Wire(builder.add(node, "SetUnionControlNetType", said, beside="kind"), 0)
+    inputs = {"control_net": network, "image": node["image"], "strength": node["strength"]}
+    always = node.is_default("start") and node.is_default("end")
+    if not node.is_wired("negative") and always and not node.is_wired("vae"):
+        node.seen |= {"start", "end"}
+        inputs["conditioning"] = node["positive"]
+        id = builder.add(node, "ControlNetApply", inputs)
+        return {"positive": Target(Wire(id, 0))}
+    positive = node["positive"]
+    inputs |= {"positive": positive, "negative": node["negative"] or positive, "vae": node["vae"]}
+    inputs |= {"start_percent": node["start"], "end_percent": node["end"]}
+    type = "ControlNetApplyAdvanced"
+    if node.is_wired("mask"):
+        type = "ControlNetInpaintingAliMamaApply"
+        inputs["mask"] = node["mask"]
+    elif node.was == "ControlNetApplySD3" and node.is_wired("vae"):
+        type = node.was
+    id = builder.add(node, type, inputs)
+    return {name: Target(Wire(id, i)) for i, name in enumerate(("positive", "negative"))}
+
+
+EXPORTS: dict[str, NodeExport] = {"core.apply_controlnet": export_apply}

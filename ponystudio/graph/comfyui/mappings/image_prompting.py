@@ -34,6 +34,7 @@ MAPPINGS: dict[str, NodeMapping] = {
             "strength_type": (
                 "by",
                 lambda value: "attention" if value == "attn_bias" else "factor",
+                lambda value: "attn_bias" if value == "attention" else "multiply",
             ),
         },
         ("conditioning",),

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from ponystudio.graph.comfyui.export_mapping import (
+    ExportBuilder,
+    NodeExport,
+    OurNode,
+    Target,
+    Targets,
+    Unsaid,
+    one_of,
+)
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -12,9 +22,10 @@ from ponystudio.graph.comfyui.mapping import (
     Outputs,
     file_name,
 )
-from ponystudio.graph.comfyui.mappings.latents import flipped, rotated
-from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.comfyui.mappings.latents import flipped, flipping, rotated, rotating
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
+from ponystudio.graph.plain_json import shown
 
 _MASK = {"mask": "mask"}
 _EDGES = {name: name for name in ("left", "top", "right", "bottom")}
@@ -100,6 +111,16 @@ def colour(value: Any) -> Any:
     return f"#{value & 0xFFFFFF:06x}" if isinstance(value, int) else value
 
 
+def colour_number(value: Any) -> Any:
+    """The way back."""
+    try:
+        return int(str(value).removeprefix("#"), 16)
+    except ValueError:
+        raise Unsaid(f"{shown(value)} is no colour", 0) from None
+
+
+_COLOUR = ("colour", colour, colour_number)
+
 MAPPINGS: dict[str, NodeMapping] = {
     "LoadImage": load,
     "LoadImageMask": load_mask,
@@ -146,7 +167,11 @@ MAPPINGS: dict[str, NodeMapping] = {
             "image2": "other",
             "blend_factor": "factor",
             # Their difference is not without its sign.
-            "blend_mode": ("mode", lambda value: "subtract" if value == "difference" else value),
+            "blend_mode": (
+                "mode",
+                lambda value: "subtract" if value == "difference" else value,
+                lambda value: {"subtract": "difference", "difference": "none"}.get(value, value),
+            ),
         },
         ("image",),
     ),
@@ -161,7 +186,11 @@ MAPPINGS: dict[str, NodeMapping] = {
             "image": "image",
             "sharpen_radius": "radius",
             "sigma": "sigma",
-            "alpha": ("strength", lambda value: round(value * 10, 6)),
+            "alpha": (
+                "strength",
+                lambda value: round(value * 10, 6),
+                lambda value: round(value / 10, 7),
+            ),
         },
         ("image",),
     ),
@@ -189,7 +218,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     ),
     "EmptyImage": Mapped(
         "core.empty_image",
-        {"width": "width", "height": "height", "batch_size": "batch", "color": ("colour", colour)},
+        {"width": "width", "height": "height", "batch_size": "batch", "color": _COLOUR},
         ("image",),
     ),
     "JoinImageWithAlpha": join_alpha,
@@ -204,7 +233,11 @@ MAPPINGS: dict[str, NodeMapping] = {
             "direction": "direction",
             "match_image_size": "match",
             "spacing_width": "spacing",
-            "spacing_color": ("colour", lambda value: COLOURS.get(str(value), value)),
+            "spacing_color": (
+                "colour",
+                lambda value: COLOURS.get(str(value), value),
+                one_of(COLOURS, "the colour"),
+            ),
         },
         ("image",),
     ),
@@ -261,8 +294,118 @@ MAPPINGS: dict[str, NodeMapping] = {
     "MaskToImage": Mapped("core.image_from_mask", _MASK, ("image",)),
     "ImageColorToMask": Mapped(
         "core.mask_by_colour",
-        {"image": "image", "color": ("colour", colour)},
+        {"image": "image", "color": _COLOUR},
         ("mask",),
         fixed={"tolerance": 0},
+    ),
+}
+
+
+def export_load(node: OurNode, builder: ExportBuilder) -> Targets:
+    id = builder.add(node, "LoadImage", {"image": node["file"]})
+    return {"image": Target(Wire(id, 0)), "mask": Target(Wire(id, 1), turned=True)}
+
+
+def export_load_mask(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"image": node["file"], "channel": _channel(node, builder)}
+    id = builder.add(node, "LoadImageMask", said)
+    return {"mask": Target(Wire(id, 0), turned=node["channel"] == "alpha")}
+
+
+def export_channel(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"image": node["image"], "channel": _channel(node, builder)}
+    return {"mask": Target(Wire(builder.add(node, "ImageToMask", said), 0))}
+
+
+def _channel(node: OurNode, builder: ExportBuilder) -> Any:
+    if node["channel"] != "brightness":
+        return node["channel"]
+    builder.tell(node, "a mask is made of one channel there: red, in place of brightness")
+    return "red"
+
+
+def export_invert(node: OurNode, builder: ExportBuilder) -> Targets:
+    """What was turned round by what made it is taken as it is."""
+    target = node.target("mask")
+    if target and target.turned:
+        return {"mask": Target(target.wire)}
+    return {"mask": Target(Wire(builder.add(node, "InvertMask", {"mask": node["mask"]}), 0))}
+
+
+def export_join_alpha(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"image": node["image"], "alpha": node["mask"]}
+    wire = Wire(builder.add(node, "JoinImageWithAlpha", said), 0)
+    return {"image": Target(wire), "alpha": Target(wire, seen_through=True)}
+
+
+def _with_alpha(node: OurNode, builder: ExportBuilder) -> Wire | None:
+    """The picture of a node, with its transparency in it."""
+    image: Wire | None = node["image"]
+    alpha = node.target("alpha")
+    if alpha is None or image is None or (alpha.seen_through and alpha.wire == image):
+        return image
+    if alpha.seen_through:
+        said: dict[str, Any] = {"image": alpha.wire}
+        mask = Wire(builder.add(node, "SplitImageWithAlpha", said, beside="alpha"), 1)
+    else:  # opaque here, transparent there
+        mask = builder.wire(replace(alpha, turned=not alpha.turned))
+    said = {"image": image, "alpha": mask}
+    return Wire(builder.add(node, "JoinImageWithAlpha", said, beside="picture"), 0)
+
+
+def export_split_alpha(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"image": _with_alpha(node, builder)}
+    id = builder.add(node, "SplitImageWithAlpha", said)
+    return {"image": Target(Wire(id, 0)), "mask": Target(Wire(id, 1))}
+
+
+def export_save(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"images": _with_alpha(node, builder), "filename_prefix": node["prefix"]}
+    builder.add(node, "SaveImage", said)
+    return {}
+
+
+def export_preview(node: OurNode, builder: ExportBuilder) -> Targets:
+    builder.add(node, "PreviewImage", {"images": _with_alpha(node, builder)})
+    return {}
+
+
+def export_flip(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"image": node["image"], "flip_method": flipping(node["direction"])}
+    return {"image": Target(Wire(builder.add(node, "ImageFlip", said), 0))}
+
+
+def export_turn(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"image": node["image"], "rotation": rotating(node["degrees"])}
+    return {"image": Target(Wire(builder.add(node, "ImageRotate", said), 0))}
+
+
+def on_masks(type: str, **names: str) -> NodeExport:
+    """What theirs does to pictures alone: the mask as a picture, and back."""
+
+    def exported(node: OurNode, builder: ExportBuilder) -> Targets:
+        picture = builder.add(node, "MaskToImage", {"mask": node["mask"]}, beside="picture")
+        said = {theirs: node[ours] for theirs, ours in names.items()}
+        changed = builder.add(node, type, {"image": Wire(picture, 0), **said}, beside="changed")
+        said = {"image": Wire(changed, 0), "channel": "red"}
+        return {"mask": Target(Wire(builder.add(node, "ImageToMask", said), 0))}
+
+    return exported
+
+
+EXPORTS: dict[str, NodeExport] = {
+    "core.load_image": export_load,
+    "core.load_mask": export_load_mask,
+    "core.mask_from_image": export_channel,
+    "core.invert_mask": export_invert,
+    "core.join_alpha": export_join_alpha,
+    "core.split_alpha": export_split_alpha,
+    "core.save_image": export_save,
+    "core.preview_image": export_preview,
+    "core.flip_image": export_flip,
+    "core.rotate_image": export_turn,
+    "core.blur_mask": on_masks("ImageBlur", blur_radius="radius", sigma="sigma"),
+    "core.scale_mask": on_masks(
+        "ImageScale", upscale_method="method", width="width", height="height"
     ),
 }

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ponystudio.graph.comfyui.export_mapping import (
+    ExportBuilder,
+    NodeExport,
+    OurNode,
+    Target,
+    Targets,
+)
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -12,7 +19,7 @@ from ponystudio.graph.comfyui.mapping import (
     Outputs,
     file_name,
 )
-from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 
 _PAIR = {"samples1": "latent", "samples2": "other"}
@@ -49,6 +56,14 @@ def rotated(value: Any) -> Any:
 
 def flipped(value: Any) -> Any:
     return "vertical" if str(value).startswith("x") else "horizontal"
+
+
+def rotating(value: Any) -> Any:
+    return f"{value} degrees"
+
+
+def flipping(value: Any) -> Any:
+    return "x-axis: vertically" if value == "vertical" else "y-axis: horizontally"
 
 
 MAPPINGS: dict[str, NodeMapping] = {
@@ -136,20 +151,58 @@ MAPPINGS: dict[str, NodeMapping] = {
     ),
     "LatentFlip": Mapped(
         "core.flip_latent",
-        {"samples": "latent", "flip_method": ("direction", flipped)},
+        {"samples": "latent", "flip_method": ("direction", flipped, flipping)},
         ("latent",),
     ),
     "LatentRotate": Mapped(
-        "core.rotate_latent", {"samples": "latent", "rotation": ("degrees", rotated)}, ("latent",)
+        "core.rotate_latent",
+        {"samples": "latent", "rotation": ("degrees", rotated, rotating)},
+        ("latent",),
     ),
     "LatentBatchSeedBehavior": Mapped(
         "core.set_batch_noise",
         {
             "samples": "latent",
-            "seed_behavior": ("noise", lambda value: "same" if value == "fixed" else "different"),
+            "seed_behavior": (
+                "noise",
+                lambda value: "same" if value == "fixed" else "different",
+                lambda value: "fixed" if value == "same" else "random",
+            ),
         },
         ("latent",),
     ),
     "LoadLatent": Mapped("core.load_latent", {"latent": ("file", file_name)}, ("latent",)),
     "SaveLatent": Mapped("core.save_latent", {"samples": "latent", "filename_prefix": "prefix"}),
+}
+
+
+def export_encode(node: OurNode, builder: ExportBuilder, *, beside: str = "") -> Targets:
+    said = {"pixels": node["image"], "vae": node["vae"]}
+    type = "VAEEncodeTiled" if node.is_wired("tile") or node.value("tile") else "VAEEncode"
+    if type == "VAEEncodeTiled":
+        said["tile_size"] = node["tile"]
+    return {"latent": Target(Wire(builder.add(node, type, said, beside=beside), 0))}
+
+
+def export_hole(node: OurNode, builder: ExportBuilder) -> Targets:
+    """The picture, and where it may be painted."""
+    mask = node["mask"]
+    (latent,) = export_encode(node, builder, beside="picture").values()
+    said = {"samples": latent.wire, "mask": mask}
+    found = {"latent": Target(Wire(builder.add(node, "SetLatentNoiseMask", said), 0))}
+    return {**found, "mask": Target(mask)} if mask else found
+
+
+def export_fill(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {theirs: node[ours] for theirs, ours in _FILLED.items()}
+    return {"latent": Target(Wire(builder.add(node, "VAEEncodeForInpaint", said), 0))}
+
+
+_FILLED = {"pixels": "image", "vae": "vae", "mask": "mask", "grow_mask_by": "grow"}
+
+
+EXPORTS: dict[str, NodeExport] = {
+    "core.encode_image": export_encode,
+    "core.encode_for_inpainting": export_hole,
+    "core.fill_for_inpainting": export_fill,
 }

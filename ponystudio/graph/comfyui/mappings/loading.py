@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ponystudio.graph.comfyui.export_mapping import (
+    ExportBuilder,
+    Inverse,
+    NodeExport,
+    OurNode,
+    Target,
+    Targets,
+)
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -12,7 +20,7 @@ from ponystudio.graph.comfyui.mapping import (
     Outputs,
     file_name,
 )
-from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 
 CHECKPOINT = Mapped(
@@ -119,4 +127,84 @@ MAPPINGS: dict[str, NodeMapping] = {
     "UpscaleModelLoader": Mapped(
         "core.load_upscaler", {"model_name": ("file", file_name)}, ("upscaler",)
     ),
+}
+
+_THEIR_FAMILIES = {ours: theirs for theirs, ours in FAMILIES.items()}
+_CLIP_LOADERS = ("CLIPLoader", "DualCLIPLoader", "TripleCLIPLoader")
+
+
+def export_clip(node: OurNode, builder: ExportBuilder) -> Targets:
+    """By the number of files; one alone is told by what is in it."""
+    rows = [row for row in node["files"] or [] if row.get("on", True)]
+    files, family = [row.get("file", "") for row in rows] or [""], node["family"]
+    if len(files) > len(_CLIP_LOADERS):
+        builder.tell(node, f"there are three text encoders at most: {files.pop()} is left out")
+    said = {f"clip_name{i if len(files) > 1 else ''}": name for i, name in enumerate(files, 1)}
+    if len(files) < 3:
+        alone = len(files) < 2 and family not in FAMILIES.values()
+        said["type"] = "stable_diffusion" if alone else _THEIR_FAMILIES.get(family, family)
+    id = builder.add(node, _CLIP_LOADERS[len(files) - 1], said)
+    return {"clip": Target(Wire(id, 0))}
+
+
+def _predicting(node: OurNode, builder: ExportBuilder, targets: Targets) -> Targets:
+    """With a node behind the model where it is said what that predicts."""
+    said = node["prediction"]
+    if said == "auto":
+        return targets
+    sampling = {
+        "model": targets["model"].wire,
+        "sampling": "v_prediction" if said.startswith("v") else "eps",
+        "zsnr": said.endswith("zero SNR"),
+    }
+    id = builder.add(node, "ModelSamplingDiscrete", sampling, beside="prediction")
+    return {**targets, "model": Target(Wire(id, 0))}
+
+
+def export_checkpoint(node: OurNode, builder: ExportBuilder) -> Targets:
+    found = Inverse.of(node.node.type, MAPPINGS)(node, builder)
+    return _predicting(node, builder, found)
+
+
+def export_model(node: OurNode, builder: ExportBuilder) -> Targets:
+    said = {"unet_name": node["file"], "weight_dtype": "default"}
+    found = {"model": Target(Wire(builder.add(node, "UNETLoader", said), 0))}
+    return _predicting(node, builder, found)
+
+
+def export_loras(node: OurNode, builder: ExportBuilder) -> Targets:
+    """A node for each that is switched on, one after the other."""
+    wires = {name: node[name] for name in ("model", "clip") if node.is_wired(name)}
+    off = 0
+    for place, row in enumerate(node["loras"] or []):
+        if not row.get("on", True):
+            off += 1
+            continue
+        strength = row.get("strength", 1.0)
+        said = {"lora_name": row.get("file", ""), "strength_model": strength, **wires}
+        type = "LoraLoaderModelOnly"
+        if "clip" in wires:
+            type, said["strength_clip"] = "LoraLoader", row.get("clip_strength", 1.0)
+        beside = f"LoRA {place + 1}" if place else ""
+        id = builder.add(node, type, said, beside=beside)
+        wires = {name: Wire(id, slot) for slot, name in enumerate(wires)}
+    if off:
+        what = "a LoRA that is" if off == 1 else f"{off} LoRAs that are"
+        builder.tell(node, f"{what} switched off cannot stand there")
+    return {name: Target(wire) for name, wire in wires.items() if wire}
+
+
+def export_tokenizer(node: OurNode, builder: ExportBuilder) -> Targets:
+    builder.tell(node, "ComfyUI has the tokenizer of a model by itself: this one is left out")
+    node.seen.update(node)
+    target = node.target("clip")
+    return {"clip": target} if target else {}
+
+
+EXPORTS: dict[str, NodeExport] = {
+    "core.load_clip": export_clip,
+    "core.load_checkpoint": export_checkpoint,
+    "core.load_model": export_model,
+    "core.apply_loras": export_loras,
+    "core.set_tokenizer": export_tokenizer,
 }

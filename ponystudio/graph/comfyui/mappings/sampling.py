@@ -6,6 +6,16 @@ import math
 from dataclasses import replace
 from typing import Any
 
+from ponystudio.graph.comfyui.export_mapping import (
+    ExportBuilder,
+    Inverse,
+    NodeExport,
+    OurNode,
+    Target,
+    Targets,
+    Unsaid,
+    say,
+)
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -15,7 +25,7 @@ from ponystudio.graph.comfyui.mapping import (
     NodeMapping,
     Outputs,
 )
-from ponystudio.graph.comfyui.source_graph import SourceNode
+from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 
 
@@ -23,6 +33,29 @@ def sampler_name(value: Any) -> Any:
     """Very old files write sample_NAME."""
     return value.removeprefix("sample_") if isinstance(value, str) else value
 
+
+def scheduler_name(value: Any) -> Any:
+    """Ours in their words, where they have it."""
+    if value == "auto":
+        raise Unsaid(
+            "scheduler auto is the model's own here: normal stands there, and for models that"
+            " predict flow simple is nearer",
+            "normal",
+        )
+    return {"linear": "simple"}.get(value, value)
+
+
+def switched(value: Any) -> Any:
+    return "enable" if value else "disable"
+
+
+def own_eta(value: Any) -> Any:
+    """Below 0 ours is the sampler's own, which is 1."""
+    return 1.0 if value < 0 else value
+
+
+SCHEDULER: Named = ("scheduler", lambda value: value, scheduler_name)
+_ETA: Named = ("eta", lambda value: value, own_eta)
 
 _GUIDED: Names = {
     "model": "model",
@@ -32,7 +65,7 @@ _GUIDED: Names = {
     "steps": "steps",
     "cfg": "cfg",
     "sampler_name": ("sampler", sampler_name),
-    "scheduler": "scheduler",
+    "scheduler": SCHEDULER,
 }
 
 
@@ -106,7 +139,7 @@ def sde_sampler(name: str) -> NodeMapping:
     def mapped(node: SourceNode, builder: Builder) -> Outputs:
         suffix = "_gpu" if node.inputs.get("noise_device", "gpu") == "gpu" else ""
         how = _sampler(
-            eta="eta",
+            eta=_ETA,
             s_noise="s_noise",
             r="r",
             solver_type="solver",
@@ -147,10 +180,10 @@ MAPPINGS: dict[str, NodeMapping] = {
         {
             **_GUIDED,
             "noise_seed": "seed",
-            "add_noise": ("add_noise", lambda value: value == "enable"),
+            "add_noise": ("add_noise", lambda value: value == "enable", switched),
             "start_at_step": "start",
             "end_at_step": "end",
-            "return_with_leftover_noise": ("leftover", lambda value: value == "enable"),
+            "return_with_leftover_noise": ("leftover", lambda value: value == "enable", switched),
         },
         ("latent",),
     ),
@@ -203,22 +236,24 @@ MAPPINGS: dict[str, NodeMapping] = {
     ),
     "KSamplerSelect": _sampler(sampler_name=("sampler", sampler_name)),
     "SamplerEulerAncestral": replace(
-        _sampler(eta="eta", s_noise="s_noise"), fixed={"sampler": "euler_ancestral"}
+        _sampler(eta=_ETA, s_noise="s_noise"), fixed={"sampler": "euler_ancestral"}
     ),
     **{
-        name: replace(_sampler(eta="eta", s_noise="s_noise"), fixed={"sampler": sampler})
+        name: replace(_sampler(eta=_ETA, s_noise="s_noise"), fixed={"sampler": sampler})
         for name, sampler in (
             ("SamplerEulerAncestralCFGPP", "euler_ancestral_cfg_pp"),
             ("SamplerDPMPP_2S_Ancestral", "dpmpp_2s_ancestral"),
         )
     },
-    "SamplerLMS": replace(_sampler(order="order"), fixed={"sampler": "lms"}),
+    "SamplerLMS": replace(
+        _sampler(order=("order", int, lambda value: value or 4)), fixed={"sampler": "lms"}
+    ),
     "SamplerDPMPP_SDE": sde_sampler("dpmpp_sde"),
     "SamplerDPMPP_2M_SDE": sde_sampler("dpmpp_2m_sde"),
     "SamplerDPMPP_3M_SDE": sde_sampler("dpmpp_3m_sde"),
     "BasicScheduler": Mapped(
         "core.make_sigmas",
-        {"model": "model", "scheduler": "scheduler", "steps": "steps", "denoise": "denoise"},
+        {"model": "model", "scheduler": SCHEDULER, "steps": "steps", "denoise": "denoise"},
         ("sigmas",),
     ),
     "SDTurboScheduler": Mapped(
@@ -229,7 +264,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     "AlignYourStepsScheduler": Mapped(
         "core.ays_sigmas",
         {
-            "model_type": ("family", lambda value: str(value).lower()),
+            "model_type": ("family", lambda value: str(value).lower(), str.upper),
             "steps": "steps",
             "denoise": "denoise",
         },
@@ -315,4 +350,109 @@ MAPPINGS: dict[str, NodeMapping] = {
         )
         for name, version in (("FreeU", "V1"), ("FreeU_V2", "V2"))
     },
+}
+
+# Samplers whose noise may be drawn on the GPU, with nodes of their own.
+_SDE = {
+    "dpmpp_sde": "SamplerDPMPP_SDE",
+    "dpmpp_2m_sde": "SamplerDPMPP_2M_SDE",
+    "dpmpp_3m_sde": "SamplerDPMPP_3M_SDE",
+}
+
+
+def export_sampler(node: OurNode, builder: ExportBuilder) -> Targets:
+    """By its name alone, or as the node that has its options."""
+    sampler = node.value("sampler")
+    type = _SDE.get(str(sampler).removesuffix("_gpu"), "")
+    options = [name for name in ("eta", "s_noise", "solver", "r") if not node.is_default(name)]
+    if not type or not (options or node.was == type) or node.is_wired("sampler"):
+        return Inverse.of(node.node.type, MAPPINGS)(node, builder)
+    how = _sampler(eta=_ETA, s_noise="s_noise", r="r", solver_type="solver")
+    device = "gpu" if str(sampler).endswith("_gpu") else "cpu"
+    return say(node, builder, type, replace(how, fixed={"sampler": sampler}), noise_device=device)
+
+
+def _rescaled(node: OurNode, builder: ExportBuilder) -> Wire | None:
+    """The model, with guidance that is rescaled by a node of its own."""
+    model: Wire | None = node["model"]
+    amount = node["rescale"]
+    if not amount:
+        return model
+    said = {"model": model, "multiplier": amount}
+    return Wire(builder.add(node, "RescaleCFG", said, beside="rescale"), 0)
+
+
+def with_rescale(node: OurNode, builder: ExportBuilder) -> Targets:
+    """Those of ours that rescale guidance themselves."""
+    ((type, how),) = Inverse.of(node.node.type, MAPPINGS).rows
+    if node.is_default("rescale"):
+        return say(node, builder, type, how)
+    return say(node, builder, type, how, model=_rescaled(node, builder))
+
+
+def export_prediction(node: OurNode, builder: ExportBuilder) -> Targets:
+    counted, said = node["counted"], node["prediction"]
+    theirs = {ours: name for name, ours in PREDICTIONS.items()}
+    sampling = PLAYGROUND if node["own_latents"] else theirs.get(said, said)
+    inputs: dict[str, Any] = {"model": node["model"], "sampling": sampling}
+    if counted == "table":
+        inputs["zsnr"] = node["zero_snr"]
+    else:
+        inputs |= {name: node[name] for name in ("sigma_max", "sigma_min")}
+    id = builder.add(node, _COUNTED[counted], inputs)
+    return {"model": Target(Wire(id, 0))}
+
+
+_COUNTED = {
+    "table": "ModelSamplingDiscrete",
+    "log": "ModelSamplingContinuousEDM",
+    "angle": "ModelSamplingContinuousV",
+}
+
+
+def export_shift(node: OurNode, builder: ExportBuilder) -> Targets:
+    """What a shift does to a model's time is another thing for each family."""
+    family, shift = _family(node, builder), node["shift"]
+    said: dict[str, Any] = {"model": node["model"], "shift": shift}
+    type = {"flux": "ModelSamplingFlux", "auraflow": "ModelSamplingAuraFlow"}.get(
+        family, "ModelSamplingSD3"
+    )
+    if node.was in ("ModelSamplingSD3", "ModelSamplingAuraFlow", "ModelSamplingFlux"):
+        type = node.was
+    if type == "ModelSamplingFlux":
+        if isinstance(shift, Wire) or shift <= 0:
+            builder.tell(node, "its shift cannot be told there: that of 1024 × 1024 stands there")
+            shift = math.exp(1.15)
+        mu = round(math.log(shift), 9)
+        # Alike at every size.
+        said = {"model": said["model"], "max_shift": mu, "base_shift": mu}
+        said |= {"width": 1024, "height": 1024}
+    return {"model": Target(Wire(builder.add(node, type, said), 0))}
+
+
+def _family(node: OurNode, builder: ExportBuilder) -> str:
+    """Whose model it is, by the names of files that lead to it."""
+    for there in builder.upstream(node):
+        if there.node.type in ("core.load_model", "core.load_checkpoint"):
+            name = str(there.value("file")).lower()
+            return next((family for family, word in _WORDS if word in name), "")
+    return ""
+
+
+# Words in names of files, and whose models those are.
+_WORDS = (
+    ("flux", "flux"),
+    ("auraflow", "aura"),
+    ("auraflow", "pony-v7"),
+    ("auraflow", "pony_v7"),
+    ("sd3", "sd3"),
+)
+
+EXPORTS: dict[str, NodeExport] = {
+    "core.sample": with_rescale,
+    "core.sample_steps": with_rescale,
+    "core.guide": with_rescale,
+    "core.choose_sampler": export_sampler,
+    "core.set_prediction": export_prediction,
+    "core.set_shift": export_shift,
 }

@@ -1,0 +1,52 @@
+"""`ponystudio export`."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from ponystudio.cli.arguments import main
+from ponystudio.graph.comfyui.importer import import_document
+from ponystudio_resources import path as resource
+
+GRAPH = str(resource("graphs") / "text-to-picture.json")
+
+
+def test_a_graph_for_the_editor_goes_into_a_file(tmp_path, capsys):
+    out = tmp_path / "theirs.json"
+    assert main(["export", GRAPH, "--to", "comfyui", "-o", str(out)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert all(line.startswith("note: ") for line in said.err.splitlines())
+    document = json.loads(out.read_text("utf-8"))
+    assert document["version"] == 0.4
+    assert "KSampler" in {node["type"] for node in document["nodes"]}
+
+
+def test_or_for_the_server_to_the_terminal(capsys):
+    words = ["export", GRAPH, "--to", "comfyui-api", "--set", "sampler.seed=5"]
+    assert main(words) == 0
+    document = json.loads(capsys.readouterr().out)
+    (sampler,) = [data for data in document.values() if data["class_type"] == "KSampler"]
+    assert sampler["inputs"]["seed"] == 5
+    assert import_document(document).placeholders == {}
+
+
+def test_what_cannot_be_said_there_is_named(tmp_path, capsys):
+    graph = {
+        "format": "ponystudio.graph",
+        "version": 1,
+        "nodes": {"edge": {"type": "core.pad_image", "params": {"fill": "edge"}}},
+    }
+    (tmp_path / "graph.json").write_text(json.dumps(graph))
+    assert main(["export", str(tmp_path / "graph.json"), "--to", "comfyui-api"]) == 0
+    assert "note: edge: fill 'edge' is 'grey' there" in capsys.readouterr().err.splitlines()
+
+
+@pytest.mark.parametrize("words", [["--to", "blender"], []])
+def test_what_it_cannot_be_is_refused(words, capsys):
+    with pytest.raises(SystemExit) as leaving:
+        raise SystemExit(main(["export", GRAPH, *words]))
+    assert leaving.value.code == 2
+    assert capsys.readouterr().err
