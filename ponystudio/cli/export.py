@@ -2,46 +2,50 @@
 
 from __future__ import annotations
 
-import json
+import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
-from ponystudio.api.spec import NodeSpec
 from ponystudio.cli.error_report import printable
-from ponystudio.cli.graph_argument import add_graph_arguments, open_graph
+from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open_graph
+from ponystudio.errors import UsageError
 from ponystudio.graph.atomic_write import write_text
-from ponystudio.graph.comfyui import exporter
-from ponystudio.graph.comfyui.exporter import Exported
 from ponystudio.graph.comfyui.importer import Remark
-from ponystudio.graph.model import Graph
-from ponystudio.system.file_names import as_stored
+from ponystudio.pictures.graph_export import TEXT_EXPORTS
+from ponystudio.system.file_names import absolute, as_stored
 
-# What a graph may become.
-KINDS: Mapping[str, Callable[[Graph, Mapping[str, NodeSpec]], Exported]] = {
-    "comfyui": exporter.export_workflow,
-    "comfyui-api": exporter.export_prompt,
-}
+PICTURE = "picture"
+KINDS = (*TEXT_EXPORTS, PICTURE)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_graph_arguments(parser)
     parser.add_argument("--to", choices=KINDS, required=True, metavar="KIND", help=", ".join(KINDS))
     parser.add_argument(
-        "-o", "--output", metavar="FILE", type=Path, help="where to; without it, to the terminal"
+        "-o",
+        "--output",
+        metavar="FILE",
+        type=Path,
+        help="where to (a picture: .png or .svg); without it texts go to the terminal",
     )
 
 
 def main(arguments: Namespace) -> int:
     opened = open_graph(arguments)
-    exported = KINDS[arguments.to](opened.graph, opened.packs.catalog)
+    name = arguments.graph.name
+    if arguments.to == PICTURE:
+        if arguments.output is None:
+            raise UsageError("A picture needs a file.", remedy="Name one with -o, .png or .svg.")
+        _draw(opened, absolute(as_stored(arguments.output)), name)
+        return 0
+    exported = TEXT_EXPORTS[arguments.to].write(opened.graph, opened.packs.catalog, name)
     report(exported.remarks)
-    text = json.dumps(exported.document, ensure_ascii=False, indent=2) + "\n"
     if arguments.output:
-        write_text(as_stored(arguments.output), text)
+        write_text(as_stored(arguments.output), exported.text)
     else:
-        print(text, end="")
+        print(exported.text, end="")
     return 0
 
 
@@ -50,3 +54,16 @@ def report(remarks: Sequence[Remark]) -> None:
     for remark in remarks:
         where = f"{remark.node}: " if remark.node else ""
         print(printable(f"note: {where}{remark.text}"), file=sys.stderr)
+
+
+def _draw(opened: OpenedGraph, path: Path, name: str) -> None:
+    """On no display: nothing is shown."""
+    os.environ["QT_QPA_PLATFORM"] = "offscreen"
+    from PySide6.QtWidgets import QApplication
+
+    from ponystudio.canvas.painting.graph_picture import save_picture
+    from ponystudio.studio.documents.editable_graph import EditableGraph
+
+    app = QApplication.instance() or QApplication(sys.argv[:1])
+    save_picture(EditableGraph(opened.graph, opened.packs.catalog), path, name)
+    del app

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from ponystudio.cli.arguments import main
 from ponystudio.graph.comfyui.importer import import_document
+from ponystudio.graph.formats import graph_file
+from ponystudio.pictures.graph_opening import open_file
 from ponystudio_resources import path as resource
 
 GRAPH = str(resource("graphs") / "text-to-picture.json")
@@ -50,3 +53,23 @@ def test_what_it_cannot_be_is_refused(words, capsys):
         raise SystemExit(main(["export", GRAPH, *words]))
     assert leaving.value.code == 2
     assert capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("kind", "said"), [("infotext", "Steps: "), ("python", "GraphScript()")])
+def test_a_text_for_galleries_and_a_script(kind, said, capsys):
+    assert main(["export", GRAPH, "--to", kind]) == 0
+    assert said in capsys.readouterr().out
+
+
+def test_a_picture_of_the_graph_opens_as_the_graph(qapp, tmp_path):
+    out = tmp_path / "graph.png"
+    assert main(["export", GRAPH, "--to", "picture", "-o", str(out)]) == 0
+    assert open_file(out).graph.nodes.keys() == graph_file.read(Path(GRAPH)).nodes.keys()
+    assert main(["export", GRAPH, "--to", "picture", "-o", str(tmp_path / "graph.svg")]) == 0
+    assert (tmp_path / "graph.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_a_picture_needs_a_file_of_its_kind(qapp, tmp_path, capsys):
+    assert main(["export", GRAPH, "--to", "picture"]) == 2
+    assert main(["export", GRAPH, "--to", "picture", "-o", str(tmp_path / "graph.gif")]) == 2
+    assert capsys.readouterr().err.count("error: ") == 2

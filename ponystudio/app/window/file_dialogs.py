@@ -69,6 +69,23 @@ class FileDialogs(QObject):
         dialog = self._make_save_dialog(self.tr("Save a copy"), title)
         self._ask(dialog, lambda paths: chosen(paths[0]))
 
+    def save_export(
+        self,
+        heading: str,
+        title: str,
+        filters: Sequence[str],
+        suffix: str,
+        chosen: Callable[[Path], object],
+    ) -> None:
+        """Ask where to write another kind of file than a graph; `suffix` is what its name ends in
+        where none is typed."""
+        dialog = self._make_dialog(heading, filters)
+        dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
+        dialog.setFileMode(QFileDialog.FileMode.AnyFile)
+        dialog.setDefaultSuffix(suffix)
+        dialog.selectFile(f"{file_name(title)}.{suffix}")
+        self._ask(dialog, lambda paths: chosen(paths[0]))
+
     def _make_save_dialog(self, heading: str, title: str) -> QFileDialog:
         dialog = self._make_dialog(heading, [self.tr("Graphs (*.json)")])
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)

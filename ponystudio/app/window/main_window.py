@@ -22,6 +22,7 @@ from ponystudio.app.window.document_pages import DocumentPage, DocumentPages
 from ponystudio.app.window.document_tabs import DocumentTabs
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.app.window.file_dialogs import FileDialogs
+from ponystudio.app.window.graph_exporter import GraphExporter
 from ponystudio.app.window.navigation_rail import NavigationRail
 from ponystudio.app.window.notifications import Notifications
 from ponystudio.app.window.page_switcher import PageSwitcher
@@ -135,6 +136,7 @@ class MainWindow(QMainWindow):
         """What does things with the parts."""
         self.notifications = Notifications(self.toasts, self.runner)
         self.verifier = PictureVerifier(self.runner, self)
+        self.exporter = GraphExporter(self.documents, self.dialogs, self)
         self.canvases = DocumentPages(self.documents, self.shell.pages, self._make_page)
         self.canvas_requests = CanvasRequests(self.documents, self.canvases, self.runner, self)
         self.page_switcher = PageSwitcher(self.shell, self.results, self._make_models)
@@ -171,6 +173,7 @@ class MainWindow(QMainWindow):
                     self._close_front,
                     self.tabs.step,
                 ),
+                *self.exporter.actions(),
                 *panel_actions(specs, "panel", self.toggle_panel),
                 *view_actions(
                     self.settings,
@@ -246,7 +249,14 @@ class MainWindow(QMainWindow):
         self.verifier.verified.connect(results.have_verdict)
         documents.restored.connect(self.offers.show)
         self.offers.layout_released.connect(self._restore_sizes)
-        sources = (documents, self.services, self.drop_handler, self.verifier, requests)
+        sources = (
+            documents,
+            self.services,
+            self.drop_handler,
+            self.verifier,
+            self.exporter,
+            requests,
+        )
         for source in (*sources, results.actions, self.offers):
             source.notice.connect(self.notifications.show)
         self.notifications.node_requested.connect(requests.go_to)
@@ -454,6 +464,7 @@ class MainWindow(QMainWindow):
         self.documents.shutdown()
         self.services.close()
         self.verifier.close()
+        self.exporter.close()
         self.results.close()
         self.field_services.close()
         event.accept()

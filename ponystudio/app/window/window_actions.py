@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ponystudio.app.window.file_dialogs import FileDialogs
+from ponystudio.app.window.graph_exporter import EXPORT_ACTIONS
 from ponystudio.app.window.page_switcher import PageSwitcher
 from ponystudio.app.window.panel_registry import PanelSpec
 from ponystudio.app.window.restore_offers import RestoreOffers
@@ -29,6 +30,7 @@ def menu_entries(panels: Sequence[PanelSpec]) -> Entries:
     return (
         ("", ("file.new", "file.template", "file.open", "file.reopen", "")),
         ("", ("file.save", "file.save_as", "file.save_all", "file.revert", "file.close", "")),
+        (tr("Export"), EXPORT_ACTIONS),
         (
             tr("Edit"),
             (
