@@ -117,3 +117,25 @@ def test_validate_takes_it_as_it_is_and_names_what_is_not_known(theirs, capsys):
     said = capsys.readouterr().err
     assert "placeholder: FaceDetailer_6" in said
     assert "not there.safetensors" in said
+
+
+def test_a_text_of_a1111s_becomes_the_graph_that_makes_its_picture(tmp_path, capsys):
+    path, out = tmp_path / "words.txt", tmp_path / "ours.json"
+    path.write_text(
+        "a pony <lora:nowhere:0.5>\nNegative prompt: bad\nSteps: 3, Sampler: Restart, CFG scale: 5,"
+        " Seed: 3, Size: 64x64, Model: not there, Face restoration: GFPGAN"
+    )
+    assert main(["import", str(path), "-o", str(out)]) == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    for line in (
+        "note: Sampler: Restart is not known here: Euler in its place",
+        "note: Face restoration: GFPGAN is not done here",
+        "missing: checkpoint: There is no file not there.",
+        "missing: loras: There is no file nowhere.",
+        "8 nodes, 8 mapped, 0 placeholders, 2 models missing",
+    ):
+        assert line in said.err
+    graph = graph_file.read(out)
+    assert graph.nodes["positive"].params["text"] == "a pony"
+    assert graph.nodes["sampler"].params["rules"] == "a1111"

@@ -32,7 +32,8 @@ MOST_REMARKS = 50
 LONGEST_LIST, MOST_LISTED = 64_000, 200
 """Of hashes by name: letters, and how many."""
 LONGEST_NAME = 1000
-OWN = "PonyStudio"
+OWN, CARD_THREADS = "PonyStudio", "Card threads"
+"""The program, and a field of its own: how many threads the card ran that the noise is of."""
 
 # "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas, so it is split behind hashes.
 _LISTED_HASH = re.compile(r": ?(?P<hash>[0-9a-fA-F]++)(?:, |,?\Z)")
@@ -400,8 +401,10 @@ class _FieldsReader:
     def _generator(
         self, found: GenerationParams
     ) -> tuple[Literal["cpu", "gpu", "nvidia"], int | None]:
-        said = self._take("RNG")
+        said, threads = self._take("RNG"), self._whole(CARD_THREADS)
         word = said.lower()
+        if threads > 0:
+            return "nvidia", threads
         if word in ("cpu", "std_default") or (not word and found.program in (OWN, "ComfyUI")):
             return "cpu", 0
         if found.program == OWN and word == "gpu":

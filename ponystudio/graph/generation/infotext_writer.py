@@ -18,7 +18,7 @@ from ponystudio.graph.generation.generation_params import (
     UsedLora,
     UsedModel,
 )
-from ponystudio.graph.generation.infotext import OWN
+from ponystudio.graph.generation.infotext import CARD_THREADS, OWN
 from ponystudio.graph.generation.infotext_grammar import Infotext, compose
 from ponystudio.graph.generation.params_of_graph import params_of
 from ponystudio.graph.model import Graph
@@ -112,6 +112,7 @@ def _fields(params: GenerationParams) -> Iterator[tuple[str, Any]]:
     yield "Sigma noise", params.s_noise
     yield from _details(params.details)
     yield "RNG", _generator(params)
+    yield CARD_THREADS, params.threads or None
     if params.hires is not None:
         yield from _hires(params.hires)
     if params.refiner is not None:
@@ -165,9 +166,9 @@ def _generator(params: GenerationParams) -> str:
     """Said always, but for what A1111 takes where nothing is said."""
     if params.noise == "cpu":
         return "CPU"
-    if params.noise == "nvidia" and params.threads is not None:
+    if params.noise == "nvidia" and params.threads == 0:
         return "NV"
-    return "GPU" if params.program in (OWN, "ComfyUI") else ""
+    return "GPU" if params.program in (OWN, "ComfyUI") or params.threads else ""
 
 
 def _hires(hires: SecondPass) -> Iterator[tuple[str, Any]]:

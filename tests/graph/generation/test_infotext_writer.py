@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from ponystudio.api import NodeSpec, ParamSpec
+from ponystudio.graph.catalog import Catalog
 from ponystudio.graph.generation import infotext_grammar
+from ponystudio.graph.generation.generation_graph import graph_of
+from ponystudio.graph.generation.infotext import read
 from ponystudio.graph.generation.infotext_writer import infotext
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio_resources import path as resource
 
 HASH = "0123456789abcdef" * 4
 
@@ -244,3 +249,44 @@ def test_a_merge_names_its_models_and_has_no_hash() -> None:
     said = parse(infotext(graph, "save", size=(512, 640), hashes=hashes))
     assert said["Model"] == "pony.v1 + anime"
     assert "Model hash" not in said
+
+
+CATALOG = Catalog.from_json(json.loads(resource("catalog.json").read_text("utf-8")))
+MADE = {
+    "plain": "",
+    "rules": "ENSD: 31337, Eta: 0.5, RNG: NV, Discard penultimate sigma: True",
+    "variation": "Variation seed: 9, Variation seed strength: 0.25, Seed resize from: 320x640",
+    "hires": "Hires upscale: 1.5, Hires upscaler: Latent, Denoising strength: 0.4, Hires steps: 10",
+    "upscaled": "Hires upscale: 2, Hires upscaler: 4x, Denoising strength: 1, Hires sampler: Heun",
+    "picture": "Denoising strength: 0.6",
+    "refiner": "Refiner: other, Refiner switch at: 0.75",
+    "loras": "Card threads: 40960, RNG: GPU",
+    "comfyui": "RNG: CPU, Version: PonyStudio 1",
+    "noise": "RNG: GPU, Sigma noise: 1.02, Eta: 0.3, Version: PonyStudio 1",
+}
+
+
+@pytest.mark.parametrize("more", MADE.values(), ids=MADE)
+def test_what_a_graph_made_is_read_as_the_same_graph(more: str) -> None:
+    line = "Steps: 20, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, Model: a.v1"
+    tags = "<lora:mane:0.5:1> <hypernet:style:0.3>"
+    params = read(f"a, {tags} b\nNegative prompt: bad\n{line}, {more}")
+    graph = graph_of(params).graph
+    size = params.hires.size(512, 768) if params.hires else (512, 768)
+    text = infotext(graph, "save", size=size, catalog=CATALOG, version="PonyStudio 1")
+    again = graph_of(read(text)).graph
+    assert again.nodes == graph.nodes
+
+
+def test_of_a_batch_by_a1111s_rules_each_picture_has_its_seed() -> None:
+    graph = PLAIN.with_nodes([sampler("sampler", "canvas", rules="a1111", seed=2**64 - 1)])
+    fields = parse(infotext(graph, "save", size=(512, 640), batch=(2, 4)))
+    assert fields["Seed"] == "1"
+    assert fields["Rules"] == "a1111"
+    fields = parse(infotext(PLAIN, "save", size=(512, 640), batch=(2, 4)))
+    assert fields["Seed"] == str(2**64 - 1)
+
+
+def test_dots_in_names_are_no_suffixes() -> None:
+    graph = PLAIN.with_nodes([replace(CHECKPOINT, params={"file": "sub/pony.v1"})])
+    assert parse(infotext(graph, "save", size=(8, 8)))["Model"] == "pony.v1"
