@@ -278,20 +278,16 @@ class _Plane:
 
     def _find_contents(self) -> None:
         """What has its middle in a frame is in it, and frames that lie in it whole."""
-        things = [item for item, _ in (*self.items, *self.frames)]
-        if len(things) * len(self.frames) > _MOST_PAIRS:
+        if (len(self.items) + len(self.frames)) * len(self.frames) > _MOST_PAIRS:
             return
+        middles = [(item, _middle(item)) for item, _ in self.items]
         for frame, _ in self.frames:
-            for thing in things:
-                if thing is frame:
-                    continue
-                if isinstance(thing, _Frame):
-                    within = _area(thing) < _area(frame) and _holds(frame, thing.low, thing.high)
-                else:
-                    middle = tuple((thing.low[i] + thing.high[i]) / 2 for i in (0, 1))
-                    within = _holds(frame, middle, middle)
-                if within:
-                    thing.frames.append(frame)
+            for item, middle in middles:
+                if _holds(frame, middle, middle):
+                    item.frames.append(frame)
+            for inner, _ in self.frames:
+                if _area(inner) < _area(frame) and _holds(frame, inner.low, inner.high):
+                    inner.frames.append(frame)
 
     def _stretch(self, axis: int) -> None:
         """Along one axis everything in its order: where a thing begins it is where its place has
@@ -371,8 +367,13 @@ def _widen(frame: _Frame, item: _Item) -> None:
         frame.place[axis] = min(frame.place[axis], item.place[axis] - _PADS[axis])
 
 
+def _middle(item: _Item) -> Point:
+    return (item.low[0] + item.high[0]) / 2, (item.low[1] + item.high[1]) / 2
+
+
 def _holds(frame: _Frame, low: Sequence[float], high: Sequence[float]) -> bool:
-    return all(frame.low[i] <= low[i] and high[i] <= frame.high[i] for i in (0, 1))
+    (left, top), (right, bottom) = frame.low, frame.high
+    return left <= low[0] and high[0] <= right and top <= low[1] and high[1] <= bottom
 
 
 def _area(item: _Item) -> float:

@@ -184,15 +184,15 @@ class _GraphBuilder:
         how = _own if node.type.startswith(OWN_CLASS) else mappings().get(node.type)
         if how is None:
             return None
-        inputs, before = _Watched(node.inputs), dict(self._nodes)
+        inputs = _Watched(node.inputs)
         try:
             outputs = how(replace(node, inputs=inputs), self)
         except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError):
             self.tell(node, "its values are of other kinds than they should be")
             outputs = None
         if outputs is None:
-            self._nodes = before
             for id in self._ids.pop(node.id, ()):
+                del self._nodes[id]
                 self._dots.pop(id, None)
             return None
         for name in node.inputs.keys() - inputs.seen:
