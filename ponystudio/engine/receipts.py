@@ -1,5 +1,5 @@
-"""What a saved picture says about how it was made: its graph, a receipt, A1111's parameters, and
-that a model made it.
+"""What a saved picture says about how it was made: its graph, a receipt, A1111's parameters,
+ComfyUI's documents, and that a model made it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.run_files import RunFiles, until, wait_for
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
+from ponystudio.graph.comfyui.exporter import export_prompt, export_workflow
 from ponystudio.graph.digital_source import source_type
 from ponystudio.graph.formats import graph_file as graph_format
-from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, PROMPT, RECEIPT, WORKFLOW
 from ponystudio.graph.formats.metadata_policy import NOTHING, USUAL, WITHOUT_PROMPTS, MetadataPolicy
 from ponystudio.graph.formats.without_prompts import without_prompts
 from ponystudio.graph.generation.infotext_writer import infotext
@@ -81,6 +82,8 @@ class Receipts:
         self._written, self._run_files, self._cancel = written, files, cancel
         self._policy, self._versions = policy, versions or {}
         self._facts: dict[str, _ModelFacts] = {}
+        # By what may be said: the same for all pictures.
+        self._documents: dict[str, Mapping[str, str]] = {}
         self._finding: threading.Thread | None = None
         self._seconds: dict[str, float] = {}
 
@@ -117,7 +120,7 @@ class Receipts:
         }
         if parameters := self._parameters(node, files, size, batch, policy):
             fields[PARAMETERS] = parameters
-        return PictureMetadata(fields, origin)
+        return PictureMetadata({**fields, **self._comfyui(policy.texts)}, origin)
 
     def graph_text(self) -> str:
         """The graph file, with what is known of its models, for what is saved and is no picture;
@@ -135,6 +138,18 @@ class Receipts:
         if texts == WITHOUT_PROMPTS:
             graph = without_prompts(graph, self._catalog)
         return graph_format.dumps(graph, self._catalog)
+
+    def _comfyui(self, texts: str) -> Mapping[str, str]:
+        """The graph as ComfyUI writes it into pictures: what ran, and as it is drawn."""
+        if texts not in self._documents:
+            graph = self._written
+            if texts == WITHOUT_PROMPTS:
+                graph = without_prompts(graph, self._catalog)
+            self._documents[texts] = {
+                name: json.dumps(export(graph, self._catalog).document, default=dict)
+                for name, export in ((PROMPT, export_prompt), (WORKFLOW, export_workflow))
+            }
+        return self._documents[texts]
 
     def _receipt(
         self,

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from helpers import checkpoints
 from helpers.engine_nodes import Studio, graph, make, names
 from ponystudio.engine.headless import run_graph
 from ponystudio.errors import Cancelled
+from ponystudio.graph.comfyui.importer import import_document
 from ponystudio.graph.digital_source import COMPOSITE, TRAINED
 from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
 from ponystudio.graph.formats.graph_file import loads
@@ -192,6 +194,20 @@ def test_a_site_finds_every_model_in_every_format(everything, models, format):
     prompt, _, rest = texts_as_others_read_them(path)["parameters"].partition("\nNegative")
     assert prompt == f"{SECRET} <lora:l:0.5>"
     assert "Sampler: DPM++ 2M, Schedule type: Karras" in rest
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_comfyui_opens_every_format(everything, format):
+    texts = texts_as_others_read_them(everything[format])
+    prompt, workflow = (json.loads(texts[name]) for name in ("prompt", "workflow"))
+    assert all(name.isascii() for name in (texts["prompt"], texts["workflow"]))
+    sampler = next(node for node in prompt.values() if node["class_type"] == "KSampler")
+    assert (sampler["inputs"]["seed"], sampler["inputs"]["steps"]) == (5, 2)
+    assert {node["type"] for node in workflow["nodes"]} >= {"KSampler", "SaveImage", "VAEDecode"}
+    for document in (prompt, workflow):
+        again = import_document(document).graph
+        kinds = Counter(node.type for node in again.nodes.values())
+        assert kinds == Counter(node.type for node in text_to_pictures().nodes.values())
 
 
 @pytest.mark.parametrize("format", FORMATS)
