@@ -289,5 +289,5 @@ def test_a_save_with_other_words_inside_is_another_one(tmp_path):
         silent = MetadataPolicy(texts="nothing")
         assert studio.run(g, metadata=silent, **kept) == ["save"]
     folder = tmp_path / "output"
-    assert read_fields(folder / "picture_00001.png").keys() == {GRAPH, RECEIPT}
+    assert read_fields(folder / "picture_00001.png").keys() >= {GRAPH, RECEIPT}
     assert read_fields(folder / "picture_00002.png") == {}
