@@ -74,11 +74,12 @@ def euler(x, sigmas):
     return x
 
 
-def euler_a(x, sigmas, noise, eta=1.0):
+def euler_a(x, sigmas, noise, eta=1.0, put_back=lambda D: D):
+    """`put_back` has what is not masked."""
     for σ, σ_next in itertools.pairwise(sigmas):
         up = min(σ_next, eta * (σ_next**2 * (σ**2 - σ_next**2) / σ**2) ** 0.5)
         down = (σ_next**2 - up**2) ** 0.5
-        x = x + (x - D(x, σ)) / σ * (down - σ)
+        x = x + (x - put_back(D(x, σ))) / σ * (down - σ)
         if σ_next > 0:
             x = x + noise.next(x.shape[1:]) * up
     return x
@@ -100,11 +101,11 @@ def dpmpp_2m(x, sigmas):
     return x
 
 
-def ddim(x, times, eta=0.0, noise=None):
-    """Of √ᾱ·x; the first of the times is only arrived at."""
+def ddim(x, times, eta=0.0, noise=None, put_back=lambda x: x):
+    """Of √ᾱ·x; the last of the times is only arrived at. `put_back` has what is not masked."""
     for t, t_next in itertools.pairwise(times):
         a, a_next = float(ᾱ[t]), float(ᾱ[t_next])
-        e = guided(x, float(t))
+        e = guided(put_back(x), float(t))
         fresh = eta * ((1 - a_next) / (1 - a) * (1 - a / a_next)) ** 0.5
         clean = (x - (1 - a) ** 0.5 * e) / a**0.5
         x = a_next**0.5 * clean + (1 - a_next - fresh**2) ** 0.5 * e

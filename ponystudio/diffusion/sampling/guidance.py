@@ -228,13 +228,17 @@ class MaskedAfter(Masked):
 
 
 class MaskedBefore(Masked):
-    """As A1111 for samplers of time steps: `latent` is seen without noise, as √ᾱ·x."""
+    """As A1111 for samplers of time steps: `latent` is seen without noise, as √ᾱ·x, and the noise
+    that is seen there is taken for that of x."""
 
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
-        return self.D(self._with_latent(x, σ), σ)
+        seen = self._with_latent(x, σ)
+        return self.D(seen, σ) + (x - seen)
 
     def both(self, x: Tensor, σ: Tensor) -> tuple[Tensor, Tensor]:
-        return self.D.both(self._with_latent(x, σ), σ)
+        seen = self._with_latent(x, σ)
+        D, u = self.D.both(seen, σ)
+        return D + (x - seen), u + (x - seen)
 
     def _with_latent(self, x: Tensor, σ: Tensor) -> Tensor:
         m = self._mask_at(σ)
