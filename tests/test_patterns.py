@@ -50,6 +50,9 @@ MADE = {
     ),
     ("ponystudio.engine.file_saver", r"f'{first}(\\d+){rest}{re.escape(suffix)}'"):
         (r"picture_(\d+)_end_\1\.png",),
+    # Of texts of a hundred letters; what is repeated inside is counted there.
+    ("ponystudio.graph.comfyui.use_everywhere", "found"):
+        (r"^Face.*Detail", "seed|随机种", r"(_|\b)neg(ative|_|\b)"),
     ("ponystudio.library.formats.quantization", "f'(?:{ending})$'"):
         tuple(rf"(?:{ending})$" for ending in OTHERS),
 }  # fmt: skip

@@ -49,7 +49,7 @@ def test_the_graph_goes_into_a_file_and_what_is_to_be_said_to_stderr(theirs, tmp
 def test_or_to_the_terminal(theirs, capsys):
     assert main(["import", str(theirs)]) == 0
     assert graph_file.loads(capsys.readouterr().out).nodes["FaceDetailer_6"].params == {
-        "widgets_values": [512]
+        "guide_size": 512
     }
 
 

@@ -14,7 +14,9 @@ from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.arrangement import arranged
+from ponystudio.graph.comfyui.card_noise import drawn_on_cards
 from ponystudio.graph.comfyui.doubts import doubts, without_slips
+from ponystudio.graph.comfyui.flux_shift import with_flux_shift
 from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import (
     Builder,
@@ -24,7 +26,14 @@ from ponystudio.graph.comfyui.mapping import (
     mappings,
     signatures,
 )
-from ponystudio.graph.comfyui.source_graph import Bend, SourceGraph, SourceNode, Wire, size_of
+from ponystudio.graph.comfyui.source_graph import (
+    MOST_BENDS,
+    Bend,
+    SourceGraph,
+    SourceNode,
+    Wire,
+    size_of,
+)
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
 from ponystudio.graph.plain_json import plain
@@ -38,6 +47,8 @@ _MOST_KEPT = 1_000_000
 OWN_CLASS = "PonyStudio:"
 # Our nodes that hand a text encoder on, with the layer that was chosen.
 _PASS_ON = frozenset(("core.apply_lora", "core.apply_loras", "core.merge_clips"))
+# What a param can be: where a wire of theirs brings it, it needs none here.
+_PLAIN = (str, int, float)
 _NO_ID = re.compile(r"[^A-Za-z0-9_-]")
 
 
@@ -131,9 +142,8 @@ class _GraphBuilder:
         self._remarks: list[tuple[str, str]] = []
         self._placeholders: dict[str, str] = {}
         self._count = 0
-        # Plain values that bypassed nodes pass on.
-        self._values: dict[Wire, Any] = {}
         self._turns: dict[str, int] = {}  # when a node was looked at
+        self._stand_ins: dict[Wire, MappedOutput] = {}  # for nodes that are not known
         self._used: dict[str, set[int]] = {}
         for node in source.nodes.values():
             for wire in node.wires().values():
@@ -143,8 +153,9 @@ class _GraphBuilder:
         for id in self._order():
             self._turns[id] = len(self._turns)
             node, slots = self._settled(self._source.nodes[id]), self._used.get(id, set())
-            bending = [wire for wire in node.wires().values() if wire.bends]
-            self._bends = {out.link: w.bends for w in bending if (out := self.output(w))}
+            wires = ((self.output(wire), wire.bends) for wire in node.wires().values())
+            bent = {out.link: (*out.bends, *bends) for out, bends in wires if out}
+            self._bends = {link: bends[-MOST_BENDS:] for link, bends in bent.items() if bends}
             told = len(self._remarks)
             outputs = self._mapped(node)
             found: Mapping[int, _Found]
@@ -153,7 +164,7 @@ class _GraphBuilder:
                 found = self._placeholder(node, slots, reason)
             else:
                 self._count += 1
-                found = dict(enumerate(outputs))
+                found = {slot: self._through(node, out) for slot, out in enumerate(outputs)}
             if node.mode == "muted":
                 own = {slot: out for slot, out in found.items() if self._is_own(node, out)}
                 if slots - own.keys():
@@ -164,6 +175,9 @@ class _GraphBuilder:
             self._outputs |= {Wire(id, slot): found.get(slot) for slot in slots}
         graph = without_slips(_plain(Graph(self._nodes)), self._catalog)
         graph, renamed = folded(graph)
+        graph, shifts, in_doubt = with_flux_shift(graph)
+        for ids in self._ids.values():
+            ids += [shifts[id] for id in ids if id in shifts]
         view = arranged(graph, self._source, *self._cards(graph, renamed), self._catalog)
         graph = replace(graph, view=view)
         sources: dict[str, tuple[str, ...]] = {}
@@ -176,7 +190,8 @@ class _GraphBuilder:
             ours = self._ids.get(id, [""])[0]
             said = text if ours or not id else f"{self._source.nodes[id].type} {id}: {text}"
             remarks.append(Remark(renamed.get(ours, ours), said))
-        remarks += [Remark(id, text) for id, text in doubts(graph, self._catalog)]
+        in_doubt += [*doubts(graph, self._catalog), *drawn_on_cards(graph)]
+        remarks += [Remark(id, text) for id, text in in_doubt]
         return Imported(graph, self._placeholders, tuple(remarks), self._count, sources)
 
     def _mapped(self, node: SourceNode) -> Outputs | None:
@@ -215,12 +230,24 @@ class _GraphBuilder:
             dots.setdefault(id, {}).update((n, bends) for n, bends in bent.items() if n in there)
         return made, dots
 
-    # --- Muted and bypassed nodes -----------------------------------------------------------------
+    def _through(
+        self, node: SourceNode, output: MappedOutput | Carried | None
+    ) -> MappedOutput | Carried | None:
+        """An output, with a bend where a node stood that only hands it on."""
+        x, y = node.place.get("pos", (None, None))
+        if not isinstance(output, MappedOutput) or self._is_own(node, output) or x is None:
+            return output
+        width, height = node.place.get("size", (0, 0))
+        here = Bend(node.area, x + width / 2, y + height / 2)
+        return replace(output, bends=(*self._bends.get(output.link, output.bends), here))
 
     def _settled(self, node: SourceNode) -> SourceNode:
-        """The node with the plain values that bypassed ones pass on to it."""
-        plain = {name: self._values[w] for name, w in node.wires().items() if w in self._values}
+        """The node with a plain value in the place of each wire that brings one."""
+        plain = {name: self.carried(wire) for name, wire in node.wires().items()}
+        plain = {name: value for name, value in plain.items() if isinstance(value, _PLAIN)}
         return replace(node, inputs={**node.inputs, **plain}) if plain else node
+
+    # --- Muted and bypassed nodes -----------------------------------------------------------------
 
     def _is_own(self, node: SourceNode, output: _Found) -> bool:
         """Whether an output comes from a node that was made for this one."""
@@ -234,22 +261,19 @@ class _GraphBuilder:
         found: dict[int, _Found] = {}
         past = False
         for slot in slots:
-            passed = node.passes.get(slot)
-            if isinstance(outputs.get(slot), Carried):
-                found[slot] = self._outputs.get(passed) if isinstance(passed, Wire) else None
+            passed, own = node.passes.get(slot), outputs.get(slot)
+            if passed is not None and not isinstance(passed, Wire):
+                found[slot] = Carried(passed)
                 continue
-            if slot in node.passes and not isinstance(node.passes[slot], Wire):
-                self._values[Wire(node.id, slot)] = node.passes[slot]
+            source = self._outputs.get(passed) if passed else None
+            found[slot] = source
+            if not isinstance(own, MappedOutput) or not self._is_own(node, own):
                 continue
-            source, own = self.output(passed), outputs.get(slot)
-            if (
-                isinstance(own, MappedOutput)
-                and self._is_own(node, own)
-                and self._past(node, own.link) == (source and source.link)
-            ):
-                found[slot] = replace(source, link=own.link) if source else own
+            if isinstance(source, MappedOutput) and self._past(node, own.link) == source.link:
+                found[slot] = replace(source, link=own.link)
+            elif source is None and self._past(node, own.link) is None:
+                found[slot] = own
             else:
-                found[slot] = source
                 past = past or source is not None
         if past:
             self.tell(node, "is bypassed, and wired past: here it would pass on something else")
@@ -377,6 +401,9 @@ class _GraphBuilder:
     def is_used(self, node: SourceNode, slot: int) -> bool:
         return slot in self._used.get(node.id, ())
 
+    def is_muted(self, output: MappedOutput) -> bool:
+        return self._nodes[output.link.source].mode == "muted"
+
     def tell(self, node: SourceNode, text: str) -> None:
         self._remarks.append((node.id, text))
 
@@ -385,10 +412,8 @@ class _GraphBuilder:
     ) -> dict[int, MappedOutput]:
         """In place of a node that is not known, and of those that only make sense to it."""
         for source in self._carrying(node):
-            self._outputs |= {
-                Wire(source.id, slot): output
-                for slot, output in self._stand_in(source, self._used[source.id]).items()
-            }
+            made = self._stand_in(self._settled(source), self._used[source.id])
+            self._stand_ins |= {Wire(source.id, slot): output for slot, output in made.items()}
             self._count -= 1
         return self._stand_in(node, slots, reason)
 
@@ -399,21 +424,34 @@ class _GraphBuilder:
         rest = [node]
         while rest:
             for wire in rest.pop().wires().values():
-                if wire.source not in found and isinstance(self._outputs.get(wire), Carried):
+                stands = wire in self._stand_ins or wire.source in found
+                if self._is_packed(wire) and not stands:
                     source = found[wire.source] = self._source.nodes[wire.source]
                     rest.append(source)
         return sorted(found.values(), key=lambda source: self._turns[source.id])
+
+    def _is_packed(self, wire: Wire) -> bool:
+        """Whether it brings what is neither a wire here nor a plain value."""
+        found = self._outputs.get(wire)
+        return isinstance(found, Carried) and not isinstance(found.value, _PLAIN)
 
     def _stand_in(
         self, node: SourceNode, slots: Collection[int], reason: str = ""
     ) -> dict[int, MappedOutput]:
         """A node of its class, with its values and wires under their own names."""
         known = signatures().get(node.type)
-        names = [name for name, _ in known.outputs] if known else list(node.outputs)
+        names = [name for name, _ in known.outputs] if known else []
+        names = names or list(node.outputs)
         extra: dict[str, Any] = {PROPERTIES: dict(node.properties)} if node.properties else {}
         if reason:
             extra[REASON] = reason
-        id = self.add(node, PLACEHOLDER + node.type, node.inputs, extra=extra)
+        values = {
+            name: self._stand_ins.get(value, value)
+            if isinstance(value, Wire) and self._is_packed(value)
+            else value
+            for name, value in node.inputs.items()
+        }
+        id = self.add(node, PLACEHOLDER + node.type, values, extra=extra)
         self._placeholders[id] = node.type
         return {
             slot: MappedOutput(Link(id, names[slot] if slot < len(names) else f"output {slot}"))

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 
 from ponystudio.graph.comfyui import core_nodes
 from ponystudio.graph.comfyui.core_nodes import Signature
-from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
+from ponystudio.graph.comfyui.source_graph import Bend, SourceNode, Wire
 from ponystudio.graph.model import Link
 
 _FOLDER = re.compile(r"(?<!\s)\s*\[(input|output|temp)\]\Z")
@@ -28,18 +28,21 @@ _FOLDER = re.compile(r"(?<!\s)\s*\[(input|output|temp)\]\Z")
 class MappedOutput:
     """What an output of theirs leads to, and what ComfyUI has in it that ours have elsewhere:
     `clip_skip`, where a node chose the layer of a text encoder; `alpha` of a picture;
-    `control_kind`, of what a union of ControlNets is shown."""
+    `control_kind`, of what a union of ControlNets is shown. `bends`: where a wire from it has come
+    through nodes that are gone here."""
 
     link: Link
     clip_skip: int = 0
     alpha: Link | None = None
     control_kind: str = ""
+    bends: tuple[Bend, ...] = field(default=(), compare=False)
 
 
 @dataclass(frozen=True)
 class Carried:
-    """What an output of theirs brings that no wire of ours does, such as a stack of LoRAs: whoever
-    applies it takes it up."""
+    """What an output of theirs brings that no wire of ours does. A plain value is one of the node
+    that it is for; whoever applies a stack of LoRAs takes it up, and whoever opens a bundle what is
+    in it."""
 
     value: Any
 
@@ -88,6 +91,9 @@ class Builder(Protocol):
     def is_used(self, node: SourceNode, slot: int) -> bool:
         """Whether any wire leads from that output."""
 
+    def is_muted(self, output: MappedOutput) -> bool:
+        """Whether it is of a node that does not run, so that nothing comes along the wire."""
+
     def tell(self, node: SourceNode, text: str) -> None:
         """Say what is known to differ, or in doubt."""
 
@@ -98,7 +104,7 @@ Outputs = Sequence[MappedOutput | Carried | None]
 class NodeMapping(Protocol):
     """A way to map one of their classes; gives None for a node that it does not know after all."""
 
-    def __call__(self, node: SourceNode, builder: Builder) -> Outputs | None: ...
+    def __call__(self, node: SourceNode, builder: Builder, /) -> Outputs | None: ...
 
 
 @dataclass(frozen=True)

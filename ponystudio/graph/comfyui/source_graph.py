@@ -156,3 +156,13 @@ def size_of(value: Any) -> int:
         elif isinstance(value, str):
             found += len(value) // 100
     return found
+
+
+def pair(value: Any) -> list[float] | None:
+    """[x, y], also said by {"0": x, "1": y}."""
+    if isinstance(value, Mapping):
+        value = [value.get("0"), value.get("1")]
+    if not isinstance(value, list) or len(value) < 2:
+        return None
+    x, y = number(value[0]), number(value[1])
+    return None if x is None or y is None else [x, y]

@@ -32,6 +32,14 @@ from ponystudio.graph.comfyui.source_graph import (
     text,
     whole,
 )
+from ponystudio.graph.comfyui.use_everywhere import EVERYWHERE, is_sender, links_by_rules
+from ponystudio.graph.comfyui.virtual_nodes import (
+    GETTERS,
+    NOTES,
+    REROUTES,
+    SETTERS,
+    VIRTUAL,
+)
 from ponystudio.graph.comfyui.widget_values import (
     OWN,
     bare_name,
@@ -44,15 +52,7 @@ from ponystudio.graph.comfyui.workflow_layout import WorkflowLayout
 from ponystudio.graph.model import LONGEST_TITLE, Mode
 
 _MODES: Mapping[float | None, Mode] = {2: "muted", 4: "bypassed"}
-_NOTES = frozenset(("Note", "MarkdownNote"))
-_REROUTES = frozenset(("Reroute", "Reroute (rgthree)", "ReroutePrimitive|pysssss"))
-_SETTERS = frozenset(("SetNode", "easy setNode"))
-_GETTERS = frozenset(("GetNode", "easy getNode"))
-_VIRTUAL = frozenset(("PrimitiveNode", *_REROUTES, *_SETTERS, *_GETTERS, *_NOTES))
-# They wire inputs that nothing is wired to; "Seed Everywhere" has a value of its own.
-_EVERYWHERE = frozenset(
-    ("Anything Everywhere", "Anything Everywhere3", "Anything Everywhere?", "Prompts Everywhere")
-)
+_WIRING = VIRTUAL | EVERYWHERE
 # Subgraphs in each other; more is a circle.
 _DEEPEST = 32
 # Values of them, those of a subgraph as often as it is there.
@@ -155,24 +155,20 @@ class _Blueprint:
             self.outward.setdefault(end, id)
 
     def _add_links_of_everywhere(self) -> None:
-        """Those that the Use Everywhere nodes made when the graph was saved."""
-        said = [
-            item
-            for item in objects(inside(self.graph, "extra"), "ue_links")
-            if text(item.get("upstream")) and text(item.get("downstream"))
-        ]
-        for i, item in enumerate(said):
+        """Those of the Use Everywhere nodes: what they were when the graph was saved, else by the
+        rules of the nodes."""
+        found: dict[tuple[str, int], tuple[str, int]] = {}
+        for item in objects(inside(self.graph, "extra"), "ue_links"):
             source, out = text(item.get("upstream")), slot(item.get("upstream_slot"))
             target, place = text(item.get("downstream")), slot(item.get("downstream_slot"))
-            if out is not None and place is not None:
-                self.links[f"everywhere {i}"] = source, out
-                self._everywhere[target, place] = f"everywhere {i}"
-        if said:
-            return
-        for id, node in self.nodes.items():
-            if node["type"] in (*_EVERYWHERE, "Seed Everywhere"):
-                said_of = "hands on what it gets by rules that are not in the file: wire it by hand"
-                self.remarks.append(f"{node['type']} {id} {said_of}")
+            if source and target and out is not None and place is not None:
+                found[target, place] = source, out
+        if not found and any(map(is_sender, self.nodes.values())):
+            found, remarks = links_by_rules(self.graph, self.nodes, self.links)
+            self.remarks += remarks
+        for i, (end, origin) in enumerate(found.items()):
+            self.links[f"everywhere {i}"] = origin
+            self._everywhere[end] = f"everywhere {i}"
 
     def size(self, id: str) -> int:
         """How many values a node says."""
@@ -189,8 +185,8 @@ class _Blueprint:
     def link_to(self, id: str, place: int) -> str | None:
         """The link to an input of a node."""
         inputs = self.inputs(id)
-        said = inputs[place].get("link") if place < len(inputs) else None
-        return self._everywhere.get((id, place)) if said is None else text(said)
+        said = text(inputs[place].get("link")) if place < len(inputs) else ""
+        return said if said in self.links else self._everywhere.get((id, place))
 
     def passed_on(self, id: str, out: int) -> int | None:
         """The input that a bypassed node passes on as this output: the one in the same place where
@@ -208,9 +204,8 @@ class _Blueprint:
         return self._passed_on[id].get(type)
 
     def is_wiring(self, id: str) -> bool:
-        """Whether a node does nothing but wire others, and all that it wired is known."""
-        type = self.nodes[id]["type"]
-        return type in _VIRTUAL or (type in _EVERYWHERE and bool(self._everywhere))
+        """Whether a node does nothing but wire others, or say something."""
+        return self.nodes[id]["type"] in _WIRING
 
     @cached_property
     def input_names(self) -> list[str]:
@@ -221,7 +216,7 @@ class _Blueprint:
         """Ids of the nodes that set a name."""
         found: dict[str, str] = {}
         for id, node in self.nodes.items():
-            if node["type"] in _SETTERS:
+            if node["type"] in SETTERS:
                 found.setdefault(text(first_value(node)), id)
         return found
 
@@ -235,7 +230,7 @@ class _Blueprint:
 
     @cached_property
     def notes(self) -> tuple[Mapping[str, Any], ...]:
-        found = (node for node in self.nodes.values() if node["type"] in _NOTES)
+        found = (node for node in self.nodes.values() if node["type"] in NOTES)
         return tuple(map(self.layout.note, found))
 
 
@@ -414,17 +409,17 @@ class _Reading:
     def _behind(self, scope: _Scope, id: str, out: int) -> Wire | _Literal | _Further | None:
         """What an output of a node gives, or where to look further."""
         node = scope.node(id)
-        if node is None or node["type"] in _NOTES:
+        if node is None or node["type"] in NOTES:
             return None
         type, mode = node["type"], _mode(node)
-        if type in _VIRTUAL and mode == "muted":
+        if type in VIRTUAL and mode == "muted":
             return None
-        if type in _REROUTES or type in _SETTERS:
+        if type in REROUTES or type in SETTERS:
             return _further(scope, id, 0, scope.bend_at(id))
         if type == "PrimitiveNode":
             value = first_value(node)
             return None if value is None else _Literal(value)
-        if type in _GETTERS:
+        if type in GETTERS:
             return self._got(scope, id, text(first_value(node)))
         if inner := self._inside(scope, id, node):
             if mode == "bypassed":

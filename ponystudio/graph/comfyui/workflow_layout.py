@@ -13,11 +13,11 @@ from ponystudio.graph.comfyui.source_graph import (
     MOST_BENDS,
     inside,
     listed,
-    number,
     objects,
+    pair,
     text,
 )
-from ponystudio.graph.comfyui.widget_values import first_value
+from ponystudio.graph.comfyui.virtual_nodes import TITLES, note_text
 from ponystudio_resources import path as resource
 
 # By how much the Vue renderer's first version blew a graph up.
@@ -35,7 +35,7 @@ class WorkflowLayout:
         self._graph = graph
         blown_up = inside(graph, "extra").get("workflowRendererVersion") == "Vue"
         self._scale = 1 / _BLOWN_UP if blown_up else 1
-        places = [place for node in nodes if (place := _pair(node.get("pos")))] if blown_up else []
+        places = [place for node in nodes if (place := pair(node.get("pos")))] if blown_up else []
         self._corner = tuple(min(axis) for axis in zip(*places, strict=True)) or (0.0, 0.0)
         self._reroutes = {
             text(item.get("id")): item
@@ -52,9 +52,9 @@ class WorkflowLayout:
     def place(self, node: Mapping[str, Any]) -> dict[str, Any]:
         """A node's part of a view, with the size that it has there."""
         place: dict[str, Any] = {}
-        if pos := _pair(node.get("pos")):
+        if pos := pair(node.get("pos")):
             place["pos"] = self._placed(pos)
-        if size := _pair(node.get("size")):
+        if size := pair(node.get("size")):
             place["size"] = self._sized(size)
         flags = inside(node, "flags")
         place |= {flag: True for flag in ("collapsed", "pinned") if flags.get(flag)}
@@ -70,7 +70,7 @@ class WorkflowLayout:
 
     def frame(self, group: Mapping[str, Any]) -> dict[str, Any]:
         bounding = listed(group, "bounding")
-        pos, size = _pair(bounding[:2]) or [0, 0], _pair(bounding[2:]) or [400, 200]
+        pos, size = pair(bounding[:2]) or [0, 0], pair(bounding[2:]) or [400, 200]
         frame = {
             "title": text(group.get("title")),
             "pos": self._placed(pos),
@@ -80,14 +80,14 @@ class WorkflowLayout:
         return {**frame, "hue": hue} if hue else frame
 
     def note(self, node: Mapping[str, Any]) -> dict[str, Any]:
-        pos = self._placed(_pair(node.get("pos")) or [0, 0])
-        said = text(first_value(node))
-        if node.get("type") == "Note":  # in Markdown lines that are not ended would run on
+        pos = self._placed(pair(node.get("pos")) or [0, 0])
+        said, type = note_text(node), node.get("type")
+        if type == "Note":  # in Markdown lines that are not ended would run on
             said = "  \n".join(said.split("\n"))
-        if (title := text(node.get("title"))) not in _PLAIN_TITLES:
+        if (title := text(node.get("title"))) not in _PLAIN_TITLES and type not in TITLES:
             said = f"**{title}**\n\n{said}"
         note: dict[str, Any] = {"text": said, "pos": pos}
-        if size := _pair(node.get("size")):
+        if size := pair(node.get("size")):
             note["size"] = self._sized(size)
         return note
 
@@ -98,7 +98,7 @@ class WorkflowLayout:
         while id in self._reroutes and id not in seen and len(seen) < MOST_BENDS:
             seen.add(id)
             reroute = self._reroutes[id]
-            if pos := _pair(reroute.get("pos")):
+            if pos := pair(reroute.get("pos")):
                 x, y = self._placed(pos)
                 found.append((x, y))
             id = text(reroute.get("parentId"))
@@ -113,16 +113,6 @@ class WorkflowLayout:
 
     def _sized(self, size: list[float]) -> list[float]:
         return [round(length * self._scale, 1) for length in size]
-
-
-def _pair(value: Any) -> list[float] | None:
-    """[x, y], also said by {"0": x, "1": y}."""
-    if isinstance(value, Mapping):
-        value = [value.get("0"), value.get("1")]
-    if not isinstance(value, list) or len(value) < 2:
-        return None
-    x, y = number(value[0]), number(value[1])
-    return None if x is None or y is None else [x, y]
 
 
 def _hue(colour: Any) -> str:

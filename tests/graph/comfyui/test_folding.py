@@ -8,7 +8,7 @@ from ponystudio.graph.comfyui.importer import import_document
 from ponystudio.graph.model import Link
 
 PARTS = {
-    "1": ("UNETLoader", {"unet_name": "flux"}),
+    "1": ("UNETLoader", {"unet_name": "mine"}),
     "2": ("CLIPTextEncode", {"text": "a pony"}),
     "3": ("EmptyLatentImage", {"width": 64, "height": 64, "batch_size": 1}),
     "4": ("RandomNoise", {"noise_seed": 7}),
@@ -61,7 +61,7 @@ def test_guidance_goes_with_it():
         {"n4": ("DisableNoise", {})},
         {"n4": ("RandomNoise", {"noise_seed": ["10", 0]}), "n10": ("PrimitiveInt", {"value": 3})},
         {"n7": ("SDTurboScheduler", {"model": ["1", 0], "steps": 1, "denoise": 1.0})},
-        {"n1": ("UNETLoader", {"unet_name": "flux"}),
+        {"n1": ("UNETLoader", {"unet_name": "mine"}),
          "n10": ("ModelSamplingFlux", {"max_shift": 1.15, "base_shift": 0.5, "width": 64,
                                        "height": 64, "model": ["1", 0]}),
          "n7": ("BasicScheduler", {"model": ["10", 0], "scheduler": "simple", "steps": 4,

@@ -81,6 +81,16 @@ def save(node: SourceNode, builder: Builder) -> Outputs:
     return []
 
 
+def compare(node: SourceNode, builder: Builder) -> Outputs:
+    """Each of its pictures is shown by itself."""
+    node.inputs.get("widgets_values"), node.inputs.get("rgthree_comparer")  # what it showed last
+    for name, beside in (("image_a", "a"), ("image_b", "b")):
+        if picture := builder.output(node.inputs.get(name)):
+            values = {"image": picture, "alpha": picture.alpha}
+            builder.add(node, "core.preview_image", values, beside=beside)
+    return []
+
+
 def flip(node: SourceNode, builder: Builder) -> Outputs:
     values = {
         "image": node.inputs.get("image"),
@@ -126,6 +136,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     "LoadImageMask": load_mask,
     "SaveImage": save,
     "PreviewImage": save,
+    "Image Comparer (rgthree)": compare,
     "ImageScale": Mapped(
         "core.scale_image",
         {

@@ -61,15 +61,21 @@ def clip(node: SourceNode, builder: Builder) -> Outputs | None:
     return [MappedOutput(Link(id, "clip"))]
 
 
+# Its configuration reads the last layer but one, though it does not say so.
+_ANYTHING = "anything_v3"
+
+
 def configured(node: SourceNode, builder: Builder) -> Outputs:
     """A checkpoint whose configuration says what it predicts, and which layer it reads."""
-    config = str(node.inputs.get("config_name", ""))
+    config = str(file_name(node.inputs.get("config_name", ""))).rpartition("/")[2]
     values = {"file": file_name(node.inputs.get("ckpt_name", ""))}
     if config.startswith("v2-inference-v"):
         values["prediction"] = "v"
     id = builder.add(node, "core.load_checkpoint", values)
     outputs = [MappedOutput(Link(id, name)) for name in ("model", "clip", "vae")]
-    if "clip_skip_2" in config:
+    if not config.startswith(("v1-", "v2-", _ANYTHING)):
+        builder.tell(node, f"its configuration {config!r} is not known: the file's own is taken")
+    if "clip_skip_2" in config or config.startswith(_ANYTHING):
         outputs[1] = replace(outputs[1], clip_skip=2)
     return outputs
 
@@ -89,6 +95,8 @@ def last_layer(node: SourceNode, builder: Builder) -> Outputs:
     if not isinstance(layer, int):
         builder.tell(node, "its layer comes from a wire, and is left out")
         return [found]
+    if layer == -1 and "stop_at_clip_layer" in node.inputs:
+        builder.tell(node, "of SDXL and SD3 the last layer but one is read all the same")
     return [found and MappedOutput(found.link, -layer)]
 
 
