@@ -1,30 +1,36 @@
-"""A graph out of whatever file carries one: of ours or of ComfyUI's, by itself or in a picture; or
-made of what another program wrote of how a picture was made.
-"""
+"""A graph out of whatever file carries one, of ours or of another tool's, by itself or in a
+picture; where only a text says how a picture was made, the graph that makes it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from ponystudio.errors import GraphFileError
+from ponystudio.errors import BadInput, GraphFileError
 from ponystudio.graph.comfyui import api_format, importer, workflow_format
 from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.graph.comfyui.own_graph import restored
 from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.formats import embedded_metadata, graph_file
-from ponystudio.graph.generation import infotext
+from ponystudio.graph.generation import civitai
 from ponystudio.graph.generation.generation_graph import graph_of
 from ponystudio.graph.generation.generation_params import GenerationParams
+from ponystudio.graph.generation.generation_reading import (
+    of_size,
+    params_in,
+    params_of,
+    params_of_document,
+)
 from ponystudio.graph.model import Graph
 from ponystudio.pictures.picture_graph import picture_fields
-from ponystudio.pictures.picture_reader import read_fields
+from ponystudio.pictures.picture_reader import read_fields, read_head
 from ponystudio.system.regular_file import read_regular
 
 T = TypeVar("T")
-WORKFLOW, PROMPT = "workflow", "prompt"
+# Where ComfyUI's documents stand, and where others put them.
+_COMFYUI_FIELDS = ("workflow", "prompt", "parameters", "Description")
 
 
 @dataclass(frozen=True)
@@ -54,46 +60,67 @@ def carries_graph(path: Path) -> bool:
     """Whether a picture has a graph in it, or says how it was made. Raises BadInput for one that
     cannot be read."""
     fields = read_fields(path)
-    return (
-        embedded_metadata.GRAPH in fields
-        or any(importer.is_comfyui(parsed(fields.get(name, ""))) for name in (WORKFLOW, PROMPT))
-        or _told(fields) is not None
-    )
+    if embedded_metadata.GRAPH in fields or any(map(importer.is_comfyui, _documents(fields))):
+        return True
+    try:
+        return params_in(fields) is not None
+    except GraphFileError:  # it says that it says nothing
+        return False
 
 
 def _from_picture(path: Path) -> OpenedFile:
     fields = picture_fields(path)
-    found = [parsed(fields.get(name, "")) for name in (WORKFLOW, PROMPT)]
-    if embedded_metadata.GRAPH in fields or not any(map(importer.is_comfyui, found)):
-        told = None if embedded_metadata.GRAPH in fields else _told(fields)
-        if told is not None:
-            imported = _within(path, lambda: graph_of(told))
-            return OpenedFile(imported.graph, imported=imported)
-        text = embedded_metadata.graph_text(fields, str(path))
+    if embedded_metadata.GRAPH in fields:
+        text = fields[embedded_metadata.GRAPH]
         return OpenedFile(graph_file.loads(text, where=str(path)))
-    drawn = next(filter(workflow_format.looks_like, found), None)
-    ran = next(filter(api_format.looks_like, found), None)
-    imported = _within(path, lambda: restored(importer.import_documents(drawn, ran), drawn))
+    imported = _within(path, lambda: _import_fields(fields, path))
+    if imported is None:
+        raise embedded_metadata.untold(fields, str(path))
     return OpenedFile(imported.graph, imported=imported)
 
 
-def _told(fields: Mapping[str, str]) -> GenerationParams | None:
-    """How a picture was made, as another program wrote it down."""
-    text = fields.get(embedded_metadata.PARAMETERS, "")
-    return infotext.read(text) if infotext.looks_like(text) else None
+def _import_fields(fields: Mapping[str, str], path: Path | None = None) -> Imported | None:
+    """Of the texts of a picture of another tool's: its graph, else what they say of how it was
+    made. None where they say nothing of it. `path` is asked for what they leave out."""
+    found = _documents(fields)
+    drawn = next(filter(workflow_format.looks_like, found), None)
+    ran = next(filter(api_format.looks_like, found), None)
+    if drawn is not None or ran is not None:
+        return restored(importer.import_documents(drawn, ran), drawn)
+    params = params_in(fields)
+    return graph_of(_sized(params, path)) if params else None
+
+
+def _documents(fields: Mapping[str, str]) -> list[Any]:
+    return [parsed(fields.get(name, "")) for name in _COMFYUI_FIELDS]
+
+
+def _sized(params: GenerationParams, path: Path | None = None) -> GenerationParams:
+    """With the size of the picture, where its texts do not tell it."""
+    if params.width and params.height:
+        return params
+    try:
+        head = read_head(path) if path else None
+    except BadInput:  # damaged in its pixels
+        head = None
+    return of_size(params, head.width, head.height) if head else of_size(params, 512, 512)
 
 
 def import_text(text: str) -> Imported | None:
-    """The import of a text of another program's; None for any other. Raises GraphFileError for a
-    damaged one."""
+    """The import of a text of another tool's, a graph or how a picture was made; None for any
+    other. Raises GraphFileError for a damaged one."""
     document = parsed(text)
     if importer.is_comfyui(document):
         return restored(importer.import_document(document), document)
-    return graph_of(infotext.read(text)) if infotext.looks_like(text) else None
+    texts = civitai.comfyui_texts(document)
+    if texts and (imported := _import_fields(texts)) is not None:
+        return imported
+    params = params_of(text) if document is None else params_of_document(document)
+    return graph_of(_sized(params)) if params else None
 
 
 def _import_file(path: Path) -> Imported | None:
-    """The import of a file of another program's; None for any other."""
+    """The import of a file of another tool's; None for any other."""
     try:
         text = read_regular(path, graph_file.MAX_BYTES).decode("utf-8-sig")
     except (OSError, ValueError):

@@ -1,5 +1,5 @@
-"""How a picture was made, as far as what is written in it says: its graph, its receipt, or A1111's
-`parameters`. Strangers write all of these, so this is for the reader's process alone.
+"""How a picture was made, as far as what is written in it says: its graph, its receipt, or what
+other programs write. Strangers write all of these, so this is for the reader's process alone.
 """
 
 from __future__ import annotations
@@ -7,27 +7,24 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import re
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
 from ponystudio.errors import PonyStudioError
+from ponystudio.graph.comfyui.importer import import_document, is_comfyui
 from ponystudio.graph.formats import graph_file as graph_format
-from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, RECEIPT
+from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
 from ponystudio.graph.formats.xmp_packet import SOURCE_TYPE
-from ponystudio.graph.generation.infotext_grammar import parse
+from ponystudio.graph.generation.generation_reading import document_of, params_in
+from ponystudio.graph.generation.json_values import without_suffix
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
 from ponystudio.pictures.reader_protocol import PictureFacts, PictureHead
 from ponystudio.system.json_reader import read_json
 
-# "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas, so it is split at the hashes.
-_LORA_HASH = re.compile(r": [0-9a-fA-F]++(?:, |,?\Z)")
-
-
-LONGEST_LIST, MOST_FILES = 64_000, 200
-"""Of a picture's LoRAs: letters, and how many."""
+MOST_FILES = 200
+"""Of a picture's models, how many are handed on."""
 
 # Letters of a prompt, and of anything else, that are handed on.
 LONGEST_PROMPT, LONGEST_WORD = 100_000, 1000
@@ -35,7 +32,9 @@ LONGEST_PROMPT, LONGEST_WORD = 100_000, 1000
 
 def facts_in(fields: Mapping[str, str], head: PictureHead | None) -> PictureFacts:
     """What the texts of a picture say; whatever they are, it is short."""
-    known = _from_parameters(fields.get(PARAMETERS, "")) | _from_graph(fields)
+    known = _from_graph(fields)
+    if "graph_hash" not in known:
+        known = _from_texts(fields) | known
     known["source_type"] = fields.get(SOURCE_TYPE, "")
     if head is not None:
         known |= {"width": head.width, "height": head.height}
@@ -177,28 +176,45 @@ def _receipt(text: str) -> dict[str, Any]:
     return receipt if isinstance(receipt, dict) else {}
 
 
-# --- From A1111's `parameters` --------------------------------------------------------------------
+# --- From other programs' texts -------------------------------------------------------------------
+
+# Letters of a graph of ComfyUI's that is read for what it says: to read a longer one takes longer
+# than a gallery should wait.
+LONGEST_GRAPH = 2**21
 
 
-def _from_parameters(text: str) -> dict[str, Any]:
-    if not text:
+def _from_texts(fields: Mapping[str, str]) -> dict[str, Any]:
+    """What ComfyUI's graph or another program's text says."""
+    try:
+        params = params_in(fields)
+        if params is None:
+            return _from_comfyui(fields)
+    except PonyStudioError:
         return {}
-    prompt, negative, fields = parse(text)
-    *loras, _ = _LORA_HASH.split(fields.get("Lora hashes", "")[:LONGEST_LIST])
-    files = {fields.get("Model", ""), *loras[:MOST_FILES]}
+    files = {params.model.name, *(lora.name for lora in params.loras[:MOST_FILES])}
     known = {
-        "prompt": prompt,
-        "negative": negative,
-        "model": fields.get("Model", ""),
-        "model_hash": fields.get("Model hash", ""),
-        "sampler": fields.get("Sampler", ""),
-        "scheduler": fields.get("Schedule type", ""),
-        "seed": _integer(fields.get("Seed")),
-        "steps": _integer(fields.get("Steps")),
-        "cfg": _number(fields.get("CFG scale")),
-        "files": tuple(sorted(files - {""})),
+        "prompt": params.prompt,
+        "negative": params.negative or "",
+        "model": without_suffix(params.model.name),
+        "model_hash": params.model.hash,
+        "sampler": params.sampler,
+        "scheduler": params.scheduler,
+        "seed": _integer(params.seed),
+        "steps": _integer(params.steps),
+        "cfg": _number(params.cfg),
+        "files": tuple(sorted({without_suffix(file) for file in files} - {""})),
     }
     return {name: value for name, value in known.items() if value not in (None, "", ())}
+
+
+def _from_comfyui(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Of what ran, else of what was drawn; it is no graph of ours, so it has no hash."""
+    for name in ("prompt", "workflow"):
+        text = fields.get(name, "")
+        document = document_of(text) if len(text) <= LONGEST_GRAPH else None
+        if isinstance(document, Mapping) and is_comfyui(document):
+            return _made_by(import_document(document).graph, "", None)
+    return {}
 
 
 def _stem(name: str) -> str:

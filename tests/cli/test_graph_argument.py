@@ -207,7 +207,7 @@ def test_a_refusal_is_an_event_too(models, tmp_path, capsys):
         ("broken.json", '{"format": ', "line 1"),
         ("other.json", "[]", ""),
         ("newer.json", '{"format": "ponystudio.graph", "version": 99, "nodes": {}}', "99"),
-        ("plain.png", b"\x89PNG\r\n\x1a\n", "no PonyStudio graph"),
+        ("plain.png", b"\x89PNG\r\n\x1a\n", "carries no graph"),
     ],
 )
 def test_files_that_are_no_graphs(name, content, said, tmp_path, refused):

@@ -214,6 +214,43 @@ def _fields(data: bytes) -> object:
     return picture_reader.read_fields(written(data, ".png"))
 
 
+def _opened(suffix: str) -> Callable[[bytes], object]:
+    def read(data: bytes) -> object:
+        from ponystudio.graph.formats import graph_file
+        from ponystudio.pictures.graph_opening import open_file
+
+        return graph_file.dumps(open_file(written(data, suffix)).graph)
+
+    return read
+
+
+def _exif(data: bytes) -> object:
+    from ponystudio.graph.formats.exif_texts import texts_in
+
+    return texts_in(data)
+
+
+def _avif_items(data: bytes) -> object:
+    from ponystudio.graph.formats.avif_items import exif_and_xmp
+
+    return exif_and_xmp(io.BytesIO(data), lambda count: count < 2**24)
+
+
+def _stealth(data: bytes) -> object:
+    """The bytes as the lowest bits of pixels."""
+    import numpy as np
+
+    from ponystudio.pictures.stealth_text import hidden_text
+
+    bits = np.unpackbits(np.frombuffer(data[: 2**17], np.uint8))
+    columns = -(-bits.size // 192) or 1
+    pixels = np.zeros(columns * 192, np.uint8)
+    pixels[: bits.size] = bits
+    alpha = pixels.reshape(-1, 64)
+    alpha = np.pad(alpha.T[..., None], ((0, 0), (0, 0), (3, 0)))
+    return hidden_text(alpha), hidden_text(pixels.reshape(columns, 64, 3).transpose(1, 0, 2))
+
+
 def _thumbnail(data: bytes) -> object:
     from ponystudio.pictures import picture_reader
 
@@ -346,6 +383,56 @@ def _comfyui_graphs() -> list[bytes]:
     return [json.dumps(document).encode() for document in (workflow, prompt)]
 
 
+def _foreign_documents() -> list[bytes]:
+    """What other programs write of how a picture was made."""
+    from helpers import foreign_pictures as foreign
+
+    texts = [text for fields in foreign.WRITERS.values() for text in fields.values()]
+    documents = [foreign.CIVITAI, foreign.SIDECAR, foreign.NOVEL_FIELDS]
+    texts += map(json.dumps, documents)
+    return [text.encode() for text in texts if len(text) > 40]  # others are words
+
+
+def _foreign_pictures() -> list[bytes]:
+    from helpers import foreign_pictures as foreign
+
+    made = [foreign.stealthy(foreign.INFOTEXT, kind=kind) for kind in ("pngcomp", "rgbinfo")]
+    made.append(foreign.stealthy(json.dumps(foreign.SWARM), "WEBP"))
+    for fields in foreign.WRITERS.values():
+        made += [foreign.png(fields), foreign.png(fields, "iTXt")]
+        made += [foreign.with_exif(format, fields) for format in ("JPEG", "WEBP", "AVIF")]
+    return made
+
+
+def _exif_blocks() -> list[bytes]:
+    from PIL import Image
+
+    from helpers import foreign_pictures as foreign
+
+    pictures = [foreign.with_exif("JPEG", fields) for fields in foreign.WRITERS.values()]
+    return [Image.open(io.BytesIO(data)).info["exif"] for data in pictures]
+
+
+def _avifs() -> list[bytes]:
+    """The beginning of one, in which all boxes are."""
+    from helpers import foreign_pictures as foreign
+
+    return [foreign.with_exif("AVIF", fields)[:2000] for fields in foreign.WRITERS.values()]
+
+
+def _hidden() -> list[bytes]:
+    """Of alpha and of colours."""
+    import gzip
+
+    text = INFOTEXT
+    said = {"pnginfo": text, "pngcomp": gzip.compress(text)}
+    said |= {"rgbinfo": text, "rgbcomp": gzip.compress(text)}
+    return [
+        f"stealth_{kind}".encode() + (8 * len(data)).to_bytes(4, "big") + data
+        for kind, data in said.items()
+    ]
+
+
 def _parts_of_graphs() -> list[bytes]:
     from ponystudio.graph.formats import clipboard, graph_file
 
@@ -450,6 +537,11 @@ READERS = (
     Reader("prompts of A1111", _text(_prompt("a1111")), lambda: [LORA_TEXT], 2),
     Reader("prompts of ComfyUI", _text(_prompt("comfyui")), lambda: [LORA_TEXT], 2),
     Reader("infotext", _text(_infotext), lambda: [INFOTEXT], 3),
+    Reader("documents of other programs", _opened(".json"), _foreign_documents, 3),
+    Reader("pictures of other programs", _opened(".png"), _foreign_pictures, 3),
+    Reader("EXIF", _exif, _exif_blocks, 3),
+    Reader("items of AVIF", _avif_items, _avifs, 2),
+    Reader("text among pixels", _stealth, _hidden, 3),
     Reader("extra model paths", _yaml, lambda: [YAML], 1),
     Reader("sidecars", _sidecar, lambda: [SIDECAR], 2),
     Reader("edits", _edit, _edits, 1),

@@ -106,7 +106,7 @@ def test_pictures_without_a_graph(tmp_path):
     for fields in ({}, {"prompt": "a pony"}, {"parameters": "a pony\nSteps: 20"}):
         path = png(tmp_path / "a.png", **fields)
         assert not carries_graph(path)
-        with pytest.raises(GraphFileError, match="no PonyStudio graph"):
+        with pytest.raises(GraphFileError, match="does not say how it was made"):
             open_file(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from helpers import hostile_pictures
+from helpers import foreign_pictures, hostile_pictures
 from helpers.pictures import save_picture, text_to_picture
 from ponystudio.pictures.picture_facts import LONGEST_PROMPT, LONGEST_WORD, MOST_FILES
 from ponystudio.pictures.picture_reader import read_facts, read_sidecar
@@ -103,3 +103,18 @@ def test_a_sidecar_tells_short_texts_alone(tmp_path):
 def test_a_sidecar_that_makes_no_sense_says_nothing(tmp_path, data):
     (tmp_path / "a.json").write_bytes(data)
     assert read_sidecar(tmp_path / "a.json") == SidecarNotes()
+
+
+@pytest.mark.parametrize("writer", foreign_pictures.WRITERS)
+def test_pictures_of_other_programs_tell_how_they_were_made(tmp_path, writer):
+    path = tmp_path / "a"
+    fields = foreign_pictures.WRITERS[writer]
+    for data in (foreign_pictures.png(fields), foreign_pictures.with_exif("JPEG", fields)):
+        path.write_bytes(data)
+        facts = read_facts(path)
+        assert (facts.width, facts.height) == (72, 64)
+        assert (facts.seed, facts.steps, facts.cfg) == (77, 25, 6.5)
+        assert "pony" in facts.prompt
+        assert "blurry" in facts.negative
+        if writer not in ("NovelAI", "InvokeAI 1"):  # which do not say it, or have no file
+            assert facts.model == "starter"

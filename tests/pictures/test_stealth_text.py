@@ -9,7 +9,7 @@ import pytest
 
 from helpers import foreign_pictures as foreign
 from helpers import hostile_pictures
-from ponystudio.pictures.picture_reader import read_fields
+from ponystudio.pictures.picture_reader import read_facts, read_fields
 from ponystudio.pictures.stealth_text import MAX_HIDDEN
 
 KINDS = ("pnginfo", "pngcomp", "rgbinfo", "rgbcomp")
@@ -66,3 +66,10 @@ def test_small_and_strange_pictures(tmp_path):
     # What is packed with loss keeps no such bits, so it is not decoded for them.
     foreign.noise("RGBA").save(tmp_path / "a.webp", quality=50)
     assert read_fields(tmp_path / "a.webp") == {}
+
+
+def test_the_gallery_tells_it(tmp_path):
+    (tmp_path / "a.png").write_bytes(foreign.stealthy(foreign.INFOTEXT))
+    facts = read_facts(tmp_path / "a.png")
+    assert (facts.seed, facts.steps, facts.model) == (77, 25, "starter")
+    assert facts.height == 64

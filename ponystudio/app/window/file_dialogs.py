@@ -40,9 +40,9 @@ class FileDialogs(QObject):
     def open(self) -> None:
         """Ask for graphs and pictures, and open each."""
         filters = [
-            self.tr("Graphs and pictures (*.json *.png *.jpg *.jpeg *.webp)"),
+            self.tr("Graphs and pictures (*.json *.png *.jpg *.jpeg *.webp *.avif *.info *.txt)"),
             self.tr("Graphs (*.json)"),
-            self.tr("Pictures (*.png *.jpg *.jpeg *.webp)"),
+            self.tr("Pictures (*.png *.jpg *.jpeg *.webp *.avif)"),
             self.tr("All files (*)"),
         ]
         dialog = self._make_dialog(self.tr("Open"), filters)

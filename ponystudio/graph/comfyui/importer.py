@@ -64,13 +64,14 @@ class Remark:
 class Imported:
     """The graph, and what is to be said: `placeholders`: by id of the new node, the class that it
     stands for; `remarks`; `mapped`: how many nodes of theirs are known; `sources`: by id of the new
-    node, the ids of those that it comes from."""
+    node, the ids of those that it comes from; `program`: whose file or text it was."""
 
     graph: Graph
     placeholders: Mapping[str, str] = field(default_factory=dict)
     remarks: tuple[Remark, ...] = ()
     mapped: int = 0
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    program: str = "ComfyUI"
 
     @property
     def total(self) -> int:

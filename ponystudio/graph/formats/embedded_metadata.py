@@ -78,16 +78,29 @@ def graph_text(fields: Mapping[str, str], where: str) -> str:
     if GRAPH in fields:
         return fields[GRAPH]
     what = "The file carries no PonyStudio graph."
+    maker = "" if _is_ours(fields) else _maker(fields)
+    if not maker:
+        raise GraphFileError(f"{what}{_carried(fields)}", where=where, remedy=_STRIPPED)
+    raise GraphFileError(
+        f"The picture was made by {maker}: it carries no PonyStudio graph.",
+        where=where,
+        remedy="Open it: what it says of how it was made becomes a graph.",
+    )
+
+
+def untold(fields: Mapping[str, str], where: str) -> GraphFileError:
+    """That nothing of these says how a picture was made, in no words that can be read here."""
+    what = "The picture carries no graph, and does not say how it was made."
+    return GraphFileError(f"{what}{_carried(fields)}", where=where, remedy=_STRIPPED)
+
+
+_STRIPPED = "Chat programs and image hosts often strip it: ask for the original file."
+
+
+def _carried(fields: Mapping[str, str]) -> str:
+    """What there is instead."""
     fields = {name: text for name, text in fields.items() if name != SOURCE_TYPE}
-    if not fields or _is_ours(fields):
-        remedy = "Chat programs and image hosts often strip it: ask for the original file."
-    else:
-        remedy = "This version reads only the pictures that PonyStudio itself has saved."
-        if maker := _maker(fields):
-            what = f"The picture was made by {maker}: it carries no PonyStudio graph."
-        else:
-            what += f" It carries only: {_names(fields)}."
-    raise GraphFileError(what, where=where, remedy=remedy)
+    return "" if not fields or _is_ours(fields) else f" It carries only: {_names(fields)}."
 
 
 def _names(fields: Mapping[str, str]) -> str:

@@ -9,7 +9,9 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 from ponystudio.errors import GraphError, GraphFileError
+from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui.importer import Imported, Remark
+from ponystudio.graph.editing.card_sizes import card_size
 from ponystudio.graph.generation.generation_params import (
     GenerationParams,
     Refiner,
@@ -24,26 +26,7 @@ from ponystudio.graph.plain_json import plain
 MOST_FILES = 200
 """LoRAs of a text that become rows."""
 # From one column of cards to the next, and from one card to that below it.
-_COLUMN, _GAP = 304, 40
-# Heights of cards in px, to stand below each other.
-_HEIGHTS = {
-    "core.load_checkpoint": 240,
-    "core.load_model": 128,
-    "core.load_clip": 176,
-    "core.load_vae": 104,
-    "core.load_upscaler": 104,
-    "core.load_image": 376,
-    "core.load_mask": 344,
-    "core.apply_loras": 176,
-    "core.apply_hypernetwork": 136,
-    "core.encode_prompt": 280,
-    "core.set_guidance": 136,
-    "core.sample": 624,
-    "core.sample_steps": 680,
-    "core.sample_custom": 408,
-}
-_HEIGHT = 160  # of others
-_ROW = 28  # of a LoRA
+_COLUMN, _GAP, _GRID = 304, 40, 8
 _LEAST = 1e-3  # share of the noise
 _MOST_BLUR = 100.0
 
@@ -119,7 +102,12 @@ class _PassesBuilder:
             graph = Graph(nodes, models=plain(self._models), view=view)
         except GraphError as error:
             raise GraphFileError(f"It holds what no graph can: {error.what}") from None
-        return Imported(graph, remarks=tuple(self._remarks), mapped=len(nodes))
+        return Imported(
+            graph,
+            remarks=tuple(self._remarks),
+            mapped=len(nodes),
+            program=self._params.program or "another program",
+        )
 
     # --- Models -----------------------------------------------------------------------------------
 
@@ -186,8 +174,7 @@ class _PassesBuilder:
                 }
                 for lora in params.loras[:MOST_FILES]
             ]
-            more = _ROW * len(rows)
-            self._add(id, "core.apply_loras", 1, {"loras": rows}, "", more, model=model, clip=clip)
+            self._add(id, "core.apply_loras", 1, {"loras": rows}, model=model, clip=clip)
             model, clip = Link(id, "model"), Link(id, "clip")
         for number, network in enumerate(params.hypernetworks, 1):
             id = f"{prefix}hypernetwork_{number}"
@@ -502,15 +489,16 @@ class _PassesBuilder:
         column: int,
         values: Mapping[str, Any],
         title: str = "",
-        taller: int = 0,
         /,
         **links: Link,
     ) -> None:
         """A node below those that stand in its column."""
-        self._nodes[id] = Node(id, type, 1, dict(values), links, title=title)
+        node = Node(id, type, 1, dict(values), links, title=title)
+        self._nodes[id] = node
         top = self._bottoms.get(column, 0)
         self._places[id] = {"pos": [column * _COLUMN, top]}
-        self._bottoms[column] = top + _HEIGHTS.get(type, _HEIGHT) + taller + _GAP
+        _, height = card_size(node, shipped_catalog().get(type), {})
+        self._bottoms[column] = top + math.ceil(height / _GRID) * _GRID + _GAP
 
 
 # How hashes are called, by whether they are a LoRA's and by their length in letters.
@@ -518,7 +506,7 @@ _HASHES: Mapping[tuple[bool | None, int], str] = {
     (False, 8): "autov1",
     (False, 10): "autov2",
     (True, 10): "autov2",
-    (True, 12): "autov3",
+    (None, 12): "autov3",
     (None, 64): "sha256",
 }
 

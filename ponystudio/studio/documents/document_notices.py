@@ -35,8 +35,11 @@ def not_reopened(title: str) -> Notification:
 
 def imported(title: str, found: Imported) -> Notification:
     """What is to be known of a graph that another tool has made."""
-    counted = tr("%1 nodes of ComfyUI, of which %2 are known here")
-    text = counted.replace("%1", str(found.total)).replace("%2", str(found.mapped))
+    if found.program == "ComfyUI":
+        counted = tr("%1 nodes of ComfyUI, of which %2 are known here")
+        text = counted.replace("%1", str(found.total)).replace("%2", str(found.mapped))
+    else:
+        text = tr("Made of what %1 wrote into it").replace("%1", found.program)
     classes = Counter(found.placeholders.values())
     rows: list[Row] = [("spare", name, str(number)) for name, number in classes.most_common()]
     for remark in found.remarks:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 from PySide6.QtCore import QPoint, QPointF
 
+from helpers import foreign_pictures as foreign
 from helpers.drops import png, text
 from helpers.graphs import picture
 from ponystudio.app.window.drop_contents import is_material
@@ -139,3 +142,17 @@ def test_nodes_are_pasted_into_the_graph_that_there_is_by_then(canvas):
     canvas.drops.wait()
     assert len(canvas.document.graph.nodes) == 2 * len(picture().nodes) + 1
     assert canvas.document.undo_count == 3
+
+
+def test_what_other_programs_write_of_a_picture_becomes_the_graph_that_makes_it(canvas, tmp_path):
+    for said in (foreign.INFOTEXT, json.dumps(foreign.SWARM), json.dumps(foreign.CIVITAI)):
+        before = set(canvas.document.graph.nodes)
+        canvas.drop(mime=text(said))
+        added = canvas.document.graph.nodes.keys() - before
+        types = {canvas.document.graph.nodes[id].type for id in added}
+        assert {"core.load_checkpoint", "core.apply_loras", "core.sample"} <= types
+    file = tmp_path / "stealthy.png"
+    file.write_bytes(foreign.stealthy(foreign.INFOTEXT))
+    canvas.drop(file)
+    canvas.choose("Open its graph")
+    assert canvas.documents.current.title == "stealthy"

@@ -42,7 +42,7 @@ def test_another_tools_picture_tells_what_its_parameters_say(tmp_path):
     picture = read_picture(tmp_path / "horse.png")
     assert picture is not None
     assert (picture.prompt, picture.negative, picture.seed) == ("a horse", "mud", 9)
-    assert (picture.steps, picture.cfg, picture.sampler) == (12, 5.0, "Euler a")
+    assert (picture.steps, picture.cfg, picture.sampler) == (12, 5.0, "euler_ancestral")
     assert not picture.has_graph
 
 
