@@ -11,7 +11,14 @@ from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.app.inspector.page_parts import label, new_page, problem_card, section, state_card
+from ponystudio.app.inspector.page_parts import (
+    RemarkList,
+    label,
+    new_page,
+    problem_card,
+    section,
+    state_card,
+)
 from ponystudio.app.inspector.token_view import TokenView
 from ponystudio.canvas.fields.field_context import FieldContext
 from ponystudio.canvas.fields.field_painting import label_of, text_of
@@ -88,9 +95,11 @@ class Inspector(QFrame):
         if before is not None:
             before.states.changed.disconnect(self._state_changed)
             before.changed.disconnect(self._graph_changed)
+            before.remarked.disconnect(self._later)
         if document is not None:
             document.states.changed.connect(self._state_changed)
             document.changed.connect(self._graph_changed)
+            document.remarked.connect(self._later)
         self.show_node(node)
 
     def show_node(self, node: str) -> None:
@@ -269,6 +278,10 @@ def graph_page(
         box.addWidget(problem_card(problem, name, first, partial(go_to, id)))
     if (more := len(found) - MOST_PROBLEMS) > 0:
         box.addWidget(label(tr("and {n} more").format(n=more), "caption"))
+    if said := _remarks(document):
+        box.addSpacing(px(4))
+        box.addWidget(label(tr("What the import says"), "group"))
+        box.addWidget(RemarkList(said, lambda id: id and go_to(id)))
     if any(states[id].phase == "not_run" for id in graph.nodes):
         section(box, tr("What still works"), _what_works(document))
     else:
@@ -277,6 +290,18 @@ def graph_page(
         box.addWidget(label(tr("Select a node to see what it does."), "caption"))
     box.addStretch(1)
     return widget
+
+
+def _remarks(document: Document) -> list[tuple[str, str]]:
+    """What was said of graphs of other tools, each with the node that it is about, if that is still
+    there."""
+    nodes, rows = document.graph.nodes, []
+    for remark in document.remarks:
+        there = remark.node in nodes
+        name = title(document.graph, document.catalog, remark.node) if there else ""
+        line = f"{name}: {remark.text}" if there else remark.text
+        rows.append((line, remark.node if there else ""))
+    return rows
 
 
 def next_problem(document: Document, after: str) -> str:

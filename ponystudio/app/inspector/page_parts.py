@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QListWidget,
+    QListWidgetItem,
     QMenu,
     QPushButton,
     QSizePolicy,
@@ -30,6 +32,8 @@ from ponystudio.widgets.primitives import px
 from ponystudio.widgets.rich_text import PlainLabel
 
 SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
+# How high a list of lines is at most, and of how many lines at its beginning that is worked out.
+HIGHEST, MOST_AT_ONCE = 260, 40
 # Longer words, names of files say, may break within.
 LONG_WORD = 16
 _BREAK = "\u200b"
@@ -151,6 +155,31 @@ def problem_card(
         show.clicked.connect(lambda: go())
         box.addWidget(show, 0, Qt.AlignmentFlag.AlignLeft)
     return card
+
+
+class RemarkList(QListWidget):
+    """Lines of text, as high as they are up to a third of a page; choosing one calls `go` with what
+    it is about."""
+
+    def __init__(self, rows: Sequence[tuple[str, str]], go: Callable[[str], object]) -> None:
+        """`rows`: the line, and what it is about ("" for none)."""
+        super().__init__()
+        self.setWordWrap(True)
+        self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
+        self.setResizeMode(QListWidget.ResizeMode.Adjust)
+        for line, about in rows:
+            item = QListWidgetItem(cut(line))
+            item.setData(Qt.ItemDataRole.UserRole, about)
+            if not about:
+                item.setFlags(Qt.ItemFlag.ItemIsEnabled)
+            self.addItem(item)
+        for chosen in (self.itemClicked, self.itemActivated):
+            chosen.connect(lambda item: go(item.data(Qt.ItemDataRole.UserRole)))
+
+    def sizeHint(self) -> QSize:
+        rows = sum(self.sizeHintForRow(row) for row in range(min(self.count(), MOST_AT_ONCE)))
+        return QSize(px(160), min(rows + 2 * self.frameWidth(), px(HIGHEST)))
 
 
 def _headed(icon: str, color: str, title: QLabel) -> QHBoxLayout:

@@ -169,7 +169,9 @@ class DropHandler(QObject):
             self.added.emit(document, [id for id in document.graph.nodes if id not in graph.nodes])
             if choice.imported is not None:
                 title = choice.path.name if choice.path else self.tr("What was pasted")
-                self.notice.emit(notices.imported(title, as_added(choice.imported, graph)))
+                added = as_added(choice.imported, graph)
+                document.add_remarks(added.remarks)
+                self.notice.emit(notices.imported(title, added))
             return
 
     def _folders(self) -> ModelFolders:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QObject, Signal
 
 from ponystudio.graph.catalog import Catalog
+from ponystudio.graph.comfyui.importer import Remark
 from ponystudio.graph.formats.edit_codec import difference
 from ponystudio.graph.model import Graph
 from ponystudio.graph.placeholder import stands_for
@@ -37,6 +38,7 @@ class Document(EditableGraph):
     """
 
     title_changed = Signal()
+    remarked = Signal()
     dirty_changed = Signal()
     _content_wanted = Signal()
 
@@ -58,6 +60,7 @@ class Document(EditableGraph):
         self._path: Path | None = None
         self._title = ""
         self._read_only = ""
+        self._remarks: tuple[Remark, ...] = ()
         self._saved: Graph | None = self.graph
         self._digest = ""
         self._dirty = False
@@ -92,6 +95,15 @@ class Document(EditableGraph):
     @property
     def read_only(self) -> str:
         return self._read_only
+
+    @property
+    def remarks(self) -> tuple[Remark, ...]:
+        """What was to be said of graphs of other tools that came into it since it was opened."""
+        return self._remarks
+
+    def add_remarks(self, remarks: Iterable[Remark]) -> None:
+        self._remarks = (*self._remarks, *remarks)
+        self.remarked.emit()
 
     @property
     def problems(self) -> list[Problem]:

@@ -248,6 +248,7 @@ class Documents(QObject):
             self.recent.add(document.title, path)
         self._add(document)
         if loaded.imported:
+            document.add_remarks(loaded.imported.remarks)
             self.notice.emit(notices.imported(loaded.title, loaded.imported))
         if stored is not None:
             show_saved = partial(self.revert, document)

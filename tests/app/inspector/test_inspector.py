@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from PySide6.QtCore import Qt
 from PySide6.QtTest import QTest
@@ -12,6 +14,7 @@ from helpers.studio import text_to_picture
 from helpers.window import press, show_graph, texts
 from ponystudio.app.inspector import inspector
 from ponystudio.app.inspector.inspector import MOST_PROBLEMS
+from ponystudio.app.inspector.page_parts import RemarkList
 from ponystudio.graph.editing.edits import AddNode, Connect, SetParam
 from ponystudio.graph.model import Graph, Node
 from ponystudio.studio.documents.editable_graph import Problem
@@ -128,3 +131,26 @@ def test_of_a_graph_that_comes_to_the_front_the_page_is_made_once(window, monkey
     monkeypatch.setattr(inspector, "graph_page", lambda *all: made.append(all[0]) or make(*all))
     show_graph(window, Graph())
     assert made == [window.documents.current]
+
+
+def test_what_an_import_says_leads_to_its_nodes(window, tmp_path):
+    source = {
+        "1": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "a.safetensors"}},
+        "2": {"class_type": "CLIPTextEncode", "inputs": {"clip": ["1", 1], "text": "a", "odd": 1}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["4", 0]}},
+        "4": {"class_type": "ADetailerOfSomebody", "inputs": {"conditioning": ["2", 0]}},
+    }
+    path = tmp_path / "theirs.json"
+    path.write_text(json.dumps(source))
+    window.documents.open(path)
+    until(lambda: window.documents.current.graph.nodes)
+    document, select = window.documents.current, window.page.scene.store.select
+    select([])
+    until(lambda: window.inspector.findChildren(RemarkList))
+    (rows,) = window.inspector.findChildren(RemarkList)
+    lines = [rows.item(i).text() for i in range(rows.count())]
+    odd = next(i for i, line in enumerate(lines) if "odd" in line)
+    about = rows.item(odd).data(Qt.ItemDataRole.UserRole)
+    assert document.graph.nodes[about].type == "core.encode_prompt"
+    QTest.mouseClick(rows.viewport(), LEFT, pos=rows.visualItemRect(rows.item(odd)).center())
+    until(lambda: window.page.scene.store.selected_nodes() == [about])
