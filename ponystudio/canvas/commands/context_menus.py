@@ -13,7 +13,7 @@ from ponystudio.canvas.commands.edit_commands import EditCommands
 from ponystudio.canvas.gestures.connect import dot_index
 from ponystudio.canvas.scene.items import Hit, SocketRef
 from ponystudio.graph.editing import auto_layout, wiring
-from ponystudio.graph.editing.edits import SetView
+from ponystudio.graph.editing.edits import REMOVED, SetView
 from ponystudio.widgets import theme
 from ponystudio.widgets.action import ActionSpec
 
@@ -80,10 +80,17 @@ class ContextMenus(QObject):
                 *pick("edit.view_output"),
             ],
             pick("edit.rename", "edit.mute", "edit.bypass", "edit.collapse", "edit.pin"),
-            [swap, keep],
+            [swap, keep, *self._hue_of_kind(node)],
             pick("edit.copy", "edit.cut", "edit.duplicate", "edit.frame"),
             pick("edit.unlink", "edit.dissolve", "edit.delete"),
         ]
+
+    def _hue_of_kind(self, node: str) -> list[ActionSpec]:
+        """For a card that has a colour of its own, as imported ones may."""
+        if not self.ops.document.looks(node).get("hue"):
+            return []
+        text, back = self.tr("Colour of its kind"), SetView(("nodes", node, "hue"), REMOVED)
+        return [self._one("hue_of_kind", text, lambda: self.ops.do([back], text), "swap")]
 
     def for_socket(self, socket: SocketRef, at: QPointF) -> list[Section]:
         ops = self.ops

@@ -4,6 +4,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF
 
 from ponystudio.canvas.scene.items import Hit, SocketRef
+from ponystudio.graph.editing.edits import SetView
 
 # Qt's offscreen platform cannot do all that menus want, and says so.
 OFFSCREEN_MENU = pytest.mark.qt_log_ignore("This plugin does not support")
@@ -30,6 +31,23 @@ def test_menus_offer_what_fits_the_place(canvas):
     assert "Sampling" in texts(Hit("frame_title", index=0))
     canvas.commands.edit.selection.note(QPointF(0, 900))
     assert "Write" in texts(Hit("note", index=0))
+
+
+@OFFSCREEN_MENU
+def test_a_card_with_a_colour_of_its_own_can_have_that_of_its_kind(canvas):
+    def offered():
+        canvas.commands.menus.open(Hit("header", "save"), QPointF(0, 0), QPoint(10, 10))
+        return [
+            a for a in canvas.commands.menus.shown.actions() if a.text() == "Colour of its kind"
+        ]
+
+    assert offered() == []
+    canvas.commands.menus.ops.do([SetView(("nodes", "save", "hue"), "mask")], "Colour")
+    item = canvas.scene.store.node_items["save"]
+    assert item.hue == "mask"
+    (action,) = offered()
+    action.trigger()
+    assert item.hue == item.spec.group
 
 
 @OFFSCREEN_MENU
