@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from itertools import chain, count
+from itertools import count
 from types import MappingProxyType
 from typing import Any
 
@@ -140,6 +140,7 @@ class _GraphBuilder:
         # Of the node that is being made: where the wires from these outputs bend.
         self._bends: dict[Link, tuple[Bend, ...]] = {}
         self._ids: dict[str, list[str]] = {}
+        self._alike: dict[str, int] = {}  # up to which number ids that begin so are taken
         self._remarks: list[tuple[str, str]] = []
         self._placeholders: dict[str, str] = {}
         self._count = 0
@@ -366,6 +367,7 @@ class _GraphBuilder:
                     self.tell(node, f"nothing comes along the wire to {name}")
             elif value is not None:
                 params[name] = value
+        self._tell_what_is_muted(node, type, links)
         id = self._id(type, node, beside)
         title = "" if beside else node.title[:LONGEST_TITLE]
         self._nodes[id] = Node(id, type, 1, params, links, node.mode, title, dict(extra))
@@ -379,11 +381,9 @@ class _GraphBuilder:
         id = _NO_ID.sub("_", "_".join(part for part in parts if part)) or "node"
         if not id[0].isalpha():
             id = f"n{id}"
-        return next(
-            name
-            for name in chain((id,), map(f"{id}_{{}}".format, count(2)))
-            if name not in self._nodes
-        )
+        names = ((n, id if n == 1 else f"{id}_{n}") for n in count(self._alike.get(id, 1)))
+        self._alike[id], name = next(found for found in names if found[1] not in self._nodes)
+        return name
 
     def _tell_what_is_lost(
         self,
@@ -398,6 +398,14 @@ class _GraphBuilder:
             self.tell(node, f"the layer that was chosen for {name} is not taken up")
         if found.alpha and "alpha" not in values:
             self.tell(node, f"the transparency of {name} is left out")
+
+    def _tell_what_is_muted(self, node: SourceNode, type: str, links: Mapping[str, Link]) -> None:
+        """Params have values of their own here, and do without the wire."""
+        spec = self._catalog.get(type)
+        for name in links.keys() & (spec.param_by_name if spec else {}):
+            if node.mode == "normal" and self._nodes[links[name].source].mode == "muted":
+                said = "its own value holds here, where ComfyUI would not run it"
+                self.tell(node, f"what {name} comes from is muted: {said}")
 
     def is_used(self, node: SourceNode, slot: int) -> bool:
         return slot in self._used.get(node.id, ())

@@ -274,6 +274,16 @@ def test_what_needs_a_muted_node_does_not_run():
     assert found.remarks == ()
 
 
+def test_a_value_of_a_muted_node_is_the_own_one_which_is_told():
+    number = (1, "PrimitiveInt", {}, ("int",), 2)
+    empty = (2, "EmptyLatentImage", {"width": 0}, ("latent",), 0)
+    found = import_document(drawn(number, empty, links=[(1, 0)]))
+    assert "width" not in effective(found.graph, CATALOG).nodes["empty_latent_2"].inputs
+    (remark,) = found.remarks
+    assert remark.node == "empty_latent_2"
+    assert "muted: its own value holds" in remark.text
+
+
 def test_a_muted_node_gives_nothing_of_others():
     chosen = (2, "CLIPSetLastLayer", {"clip": 0}, ("clip",), 2)
     text = (3, "CLIPTextEncode", {"clip": 1}, ("conditioning",), 0)
@@ -310,7 +320,13 @@ def strangers(count):
     return prompt(**{f"n{i}": ("CLIPLoader", {"type": f"strange {i}"}) for i in range(count)})
 
 
-@pytest.mark.parametrize("make", [row, strangers])
+def alike(count):
+    """Nodes whose ids come to the same here."""
+    node = {"class_type": "Strange", "inputs": {}}
+    return {chr(0x4E00 + i): node for i in range(count)}
+
+
+@pytest.mark.parametrize("make", [row, strangers, alike])
 def test_graphs_are_made_in_the_time_of_their_number(make):
     """In steps, which are the same on every machine: four times as many, not sixteen."""
 
