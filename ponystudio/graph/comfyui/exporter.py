@@ -110,7 +110,7 @@ def _written(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource |
             said = f"the insides of {listed(names)} stand there among the other nodes"
             target.remarks.append(Remark("", said))
     writer = WorkflowWriter(base, _sockets(target, catalog))
-    for node, place in laid_out(target.nodes.values(), graph.view.get("nodes", {})):
+    for node, place in laid_out(target.nodes.values(), inside(graph.view, "nodes")):
         writer.add(node, place, nodes.get(node.id) if node.id == ids.get(node.ours) else None)
     for node in target.nodes.values():
         for name, value in node.inputs.items():

@@ -14,7 +14,7 @@ from ponystudio.graph.comfyui.importer import SOURCE, Imported, Remark, import_d
 from ponystudio.graph.comfyui.mapping import Mapped, mappings
 from ponystudio.graph.comfyui.source_graph import Wire, inside
 from ponystudio.graph.comfyui.target_graph import TargetNode, translate
-from ponystudio.graph.model import Graph, Mode, Node
+from ponystudio.graph.model import Graph, Mode, Node, position
 
 # What of a node's place is theirs, too.
 _PLACE = ("pos", "collapsed", "pinned")
@@ -186,18 +186,16 @@ class KeptSource:
 
     def _place_changes(self, id: str) -> dict[str, Any]:
         """Where a node stands now: `pos` as the way that it was moved, and what it looks like."""
-        now = inside(self._now.view.get("nodes", {}), id)
-        before = inside(self.before.view.get("nodes", {}), id)
+        now = inside(inside(self._now.view, "nodes"), id)
+        before = inside(inside(self.before.view, "nodes"), id)
         found: dict[str, Any] = {}
         for name in _PLACE:
             if now.get(name) == before.get(name):
                 continue
             if name != "pos":
                 found[name] = bool(now.get(name))
-            elif isinstance(now.get(name), list) and isinstance(before.get(name), list):
-                found[name] = [
-                    round(a - b, 1) for a, b in zip(now[name], before[name], strict=True)
-                ]
+            elif (to := position(now.get(name))) and (start := position(before.get(name))):
+                found[name] = [round(a - b, 1) for a, b in zip(to, start, strict=True)]
         return found
 
 

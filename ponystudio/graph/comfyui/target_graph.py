@@ -119,12 +119,25 @@ class _Builder(ExportBuilder):
 
     def _mapped(self, node: OurNode) -> Targets:
         if known := exports().get(node.node.type):
-            return known(node, self)
+            before = len(self.found.nodes)
+            try:
+                return known(node, self)
+            except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError):
+                self._forget(before)
+                self.tell(node, "its values are of other kinds than they should be")
         self.tell(node, f"{node.node.type} is no node of ComfyUI: it stands there as one unknown")
         id = self.add(node, f"{OWN_CLASS}{node.node.type}", dict(node))
         names = [output.name for output in node.spec.outputs] if node.spec else []
         names += sorted(self._used[node.node.id] - set(names))
         return {name: Target(Wire(id, slot)) for slot, name in enumerate(names)}
+
+    def _forget(self, before: int) -> None:
+        """The nodes that were added since there were so many."""
+        nodes = self.found.nodes
+        while len(nodes) > before:
+            nodes.popitem()
+        self._beside = {key: id for key, id in self._beside.items() if id in nodes}
+        self._turned = {key: wire for key, wire in self._turned.items() if wire.source in nodes}
 
     def _as_it_was(self, node: OurNode) -> Targets | None:
         """A node that stands in for one of theirs is that one again."""

@@ -11,7 +11,7 @@ from ponystudio.graph.comfyui.core_nodes import Signature, signatures
 from ponystudio.graph.comfyui.source_graph import Wire, inside, listed, objects, text, whole
 from ponystudio.graph.comfyui.target_graph import TargetNode
 from ponystudio.graph.comfyui.widget_values import named_values
-from ponystudio.graph.model import Mode
+from ponystudio.graph.model import Mode, position
 
 VERSION = 0.4
 # The values of a node of which nothing else is known than their order.
@@ -162,7 +162,8 @@ class WorkflowWriter:
 
     def change_frames(self, before: Sequence[Any], now: Sequence[Any]) -> None:
         """The frames of a view, of which those `before` were made of the groups that are there."""
-        if list(before) == list(now):
+        before, now = _objects(before), _objects(now)
+        if before == now:
             return
         groups = self.document.setdefault("groups", [])
         known = list(zip(before, groups, strict=False))
@@ -181,7 +182,8 @@ class WorkflowWriter:
 
     def change_notes(self, before: Sequence[Any], now: Sequence[Any]) -> None:
         """The notes of a view, of which those `before` were made of the notes that are there."""
-        if list(before) == list(now):
+        before, now = _objects(before), _objects(now)
+        if before == now:
             return
         nodes = self.document["nodes"]
         there = [node for node in nodes if node.get("type") in NOTES]
@@ -293,8 +295,10 @@ def laid_out(
         if node.beside:
             rest.append(node)
             continue
-        place = dict(places.get(node.ours, {}))
-        if not place.get("pos"):
+        place = dict(inside(places, node.ours))
+        if pos := position(place.get("pos")):
+            place["pos"] = list(pos)
+        else:
             y = heights.get(column, 0.0)
             heights[column] = y + 260
             place["pos"] = [column * (_WIDE + _GAP), y]
@@ -313,18 +317,22 @@ def moved(pos: Any, by: Sequence[float]) -> list[float]:
     return [x + dx for x, dx in zip(pos or (0, 0), by, strict=False)]
 
 
+def _objects(entries: Sequence[Any]) -> list[Mapping[str, Any]]:
+    return [entry for entry in entries if isinstance(entry, Mapping)]
+
+
 def group(frame: Mapping[str, Any]) -> dict[str, Any]:
     """What a group of theirs says of a frame."""
-    x, y = frame.get("pos") or (0, 0)
-    width, height = frame.get("size") or (400, 200)
+    x, y = position(frame.get("pos")) or (0, 0)
+    width, height = position(frame.get("size")) or (400, 200)
     return {"title": text(frame.get("title")), "bounding": [x, y, width, height]}
 
 
 def note(said: Mapping[str, Any]) -> dict[str, Any]:
     """What a node of theirs says of a note."""
     return {
-        "pos": list(said.get("pos") or (0, 0)),
-        "size": list(said.get("size") or (_WIDTH, _LINES)),
+        "pos": list(position(said.get("pos")) or (0, 0)),
+        "size": list(position(said.get("size")) or (_WIDTH, _LINES)),
         "widgets_values": [text(said.get("text"))],
     }
 

@@ -329,6 +329,18 @@ def test_a_node_without_counterpart_stays_and_is_named():
     assert shape(back, CATALOG) == shape(Graph.of(picture, colours, shown), CATALOG)
 
 
+@pytest.mark.parametrize("wrong", [None, [], {}, "words", -3, 2.5, True, ["a"], {"a": [1]}])
+def test_values_of_other_kinds_than_they_should_be_stop_nothing(wrong):
+    """Files of graphs are anybody's."""
+    for type, spec in CATALOG.items():
+        broken = node("n", type, **{param.name: wrong for param in spec.params})
+        words = node("w", "core.encode_prompt", clip_skip=wrong)
+        for export in (export_prompt, export_workflow):
+            document = export(Graph.of(broken, words), CATALOG).document
+            json.dumps(document)
+            import_document(json.loads(json.dumps(document)))
+
+
 def test_nodes_in_a_circle_are_refused():
     a = node("a", "core.invert_mask", {"mask": "b.mask"})
     b = node("b", "core.invert_mask", {"mask": "a.mask"})
@@ -460,6 +472,18 @@ def test_modes_titles_places_frames_and_notes_are_said():
     assert found["ImageBlur"]["mode"] == 4
     assert found["MarkdownNote"]["widgets_values"] == ["Look here"]
     assert document["groups"][0]["bounding"] == [0, 0, 400, 300]
+
+
+@pytest.mark.parametrize("wrong", [None, [], ["a", 1], {"0": 1}, "x", 1e300, [1, 2, 3]])
+def test_places_that_are_none_are_left_out(wrong):
+    look = {"pos": wrong, "size": wrong, "collapsed": wrong, "title": wrong, "text": wrong}
+    view = {"nodes": {"model": look}, "frames": [look, wrong], "notes": [look, wrong]}
+    editor(MODEL, view=view)
+    editor(MODEL, view={"nodes": {"model": wrong}, "frames": [], "notes": []})
+    graph = kept(import_document(WORKFLOW).graph)
+    nodes = dict.fromkeys(graph.nodes, look)
+    moved = replace(graph, view={"nodes": nodes, "frames": [look], "notes": [look]})
+    json.dumps(export_workflow(moved, CATALOG).document)
 
 
 def test_the_graph_itself_goes_along():
