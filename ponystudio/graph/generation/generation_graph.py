@@ -68,6 +68,7 @@ class _PassesBuilder:
         self._places: dict[str, Mapping[str, Any]] = {}
         self._models: dict[str, Mapping[str, Any]] = {}
         self._remarks: list[Remark] = [Remark("", text) for text in params.remarks]
+        self._columns: dict[str, int] = {}
         self._bottoms: dict[int, int] = {}
 
     def imported(self) -> Imported:
@@ -77,10 +78,10 @@ class _PassesBuilder:
         vae = self._vae(base.vae)
         positive = self._prompt("positive", params.prompt, parts.clip)
         negative = self._prompt("negative", params.negative, parts.clip, "Negative prompt")
-        latent, run = self._start(vae)
+        column, latent, run = self._start(vae)
         last = params.hires is None
         column, latent = self._sampled(
-            "sampler", 3, parts, (positive, negative), latent, run, refined=last
+            "sampler", column, parts, (positive, negative), latent, run, refined=last
         )
         if params.hires is not None:
             column, latent, vae = self._second_pass(params.hires, parts, vae, latent, column)
@@ -218,29 +219,29 @@ class _PassesBuilder:
         values: dict[str, Any] = {"text": text, "dialect": params.dialect}
         if params.clip_skip:
             values["clip_skip"] = params.clip_skip
-        self._add(id, "core.encode_prompt", 2, values, title, clip=clip)
+        self._add(id, "core.encode_prompt", 1, values, title, clip=clip)
         link = Link(id, "conditioning")
         if params.guidance is not None and not id.endswith("negative"):
             told = f"{id}_guidance"
             values = {"guidance": params.guidance}
-            self._add(told, "core.set_guidance", 2, values, conditioning=link)
+            self._add(told, "core.set_guidance", 1, values, conditioning=link)
             return Link(told, "conditioning")
         return link
 
     # --- Latents ----------------------------------------------------------------------------------
 
-    def _start(self, vae: Link) -> tuple[Link, _Run]:
-        """The latent that the first pass begins with, and its steps."""
+    def _start(self, vae: Link) -> tuple[int, Link, _Run]:
+        """The latent that the first pass begins with, its steps, and the column for it."""
         params = self._params
         if params.source is not None:
-            return self._picture(params.source, vae), _run_over(params)
+            return *self._picture(params.source, vae), _run_over(params)
         batch = params.batch if params.rules == "comfyui" else 1
         values = {"width": params.width, "height": params.height, "batch": batch}
         self._add("latent", "core.empty_latent", 0, values)
-        return Link("latent", "latent"), _Run(params.steps, params.steps, 1.0)
+        return 2, Link("latent", "latent"), _Run(params.steps, params.steps, 1.0)
 
-    def _picture(self, source: Source, vae: Link) -> Link:
-        """A picture as a latent, under its mask where it has one."""
+    def _picture(self, source: Source, vae: Link) -> tuple[int, Link]:
+        """A picture as a latent, under its mask where it has one, and the column after it."""
         params = self._params
         self._add("picture", "core.load_image", 0, {"file": source.file})
         if not source.file:
@@ -251,25 +252,26 @@ class _PassesBuilder:
         self._add("encode", "core.encode_image", 2, {}, vae=vae, image=Link("fit", "image"))
         latent = Link("encode", "latent")
         if not source.masked:
-            return latent
+            return 3, latent
         self._add("mask", "core.load_mask", 0, {"file": source.mask, "channel": "brightness"})
         if not source.mask:
             self._tell("mask", "the mask is not named: choose it, white where it was repainted")
         mask = Link("mask", "mask")
         scaled = {"width": params.width, "height": params.height}
         self._add("fit_mask", "core.scale_mask", 1, scaled, mask=mask)
-        mask = Link("fit_mask", "mask")
+        mask, column = Link("fit_mask", "mask"), 2
         if source.inverted:
-            self._add("invert", "core.invert_mask", 1, {}, mask=mask)
-            mask = Link("invert", "mask")
+            self._add("invert", "core.invert_mask", column, {}, mask=mask)
+            mask, column = Link("invert", "mask"), column + 1
         if source.mask_blur:
             blur = min(source.mask_blur, _MOST_BLUR)
             radius = max(int(2.5 * blur + 0.5), 1)
             values = {"radius": radius, "sigma": round(blur / radius, 4)}
-            self._add("soften", "core.blur_mask", 1, values, mask=mask)
-            mask = Link("soften", "mask")
-        self._add("under_mask", "core.mask_latent", 2, {}, latent=latent, mask=mask)
-        return Link("under_mask", "latent")
+            self._add("soften", "core.blur_mask", column, values, mask=mask)
+            mask, column = Link("soften", "mask"), column + 1
+        column = max(column, 3)
+        self._add("under_mask", "core.mask_latent", column, {}, latent=latent, mask=mask)
+        return column + 1, Link("under_mask", "latent")
 
     def _decoded(self, id: str, column: int, vae: Link, latent: Link) -> Link:
         self._add(id, "core.decode_latent", column, {}, vae=vae, latent=latent)
@@ -443,8 +445,8 @@ class _PassesBuilder:
                 )
                 image = Link("upscale", "image")
             scaled = {**size, "method": hires.method}
-            self._add("enlarge", "core.scale_image", column, scaled, image=image)
-            image = Link("enlarge", "image")
+            self._add("enlarge", "core.scale_image", column + 1, scaled, image=image)
+            image, column = Link("enlarge", "image"), column + 2
             self._add("hires_encode", "core.encode_image", column, {}, vae=vae, image=image)
             latent = Link("hires_encode", "latent")
         if hires.model:
@@ -492,7 +494,10 @@ class _PassesBuilder:
         /,
         **links: Link,
     ) -> None:
-        """A node below those that stand in its column."""
+        """A node below those that stand in its column, or right of what feeds it."""
+        self._columns[id] = column = max(
+            [column, *(self._columns[link.source] + 1 for link in links.values())]
+        )
         node = Node(id, type, 1, dict(values), links, title=title)
         self._nodes[id] = node
         top = self._bottoms.get(column, 0)

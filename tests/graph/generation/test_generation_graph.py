@@ -132,6 +132,14 @@ def test_every_graph_is_whole_and_leads_to_a_saved_picture(params: GenerationPar
     assert len(set(places)) == len(places)
 
 
+@pytest.mark.parametrize("params", EVERY.values(), ids=EVERY)
+def test_every_card_stands_to_the_right_of_what_feeds_it(params: GenerationParams) -> None:
+    graph = graph_of(params).graph
+    columns = {id: graph.view["nodes"][id]["pos"][0] for id in graph.nodes}
+    for node in graph.nodes.values():
+        assert all(columns[source] < columns[node.id] for source in node.sources)
+
+
 def test_a_picture_from_words() -> None:
     imported = graph_of(PLAIN)
     nodes = imported.graph.nodes
