@@ -90,8 +90,9 @@ class EditCommands(QObject):
             self.in_place.retitle_frame(index, step)
 
     def paste(self, at: QPointF | None = None) -> None:
-        """Nodes on the clipboard, at a place, else under the pointer or in the middle; files and
-        pictures there, and thousands of nodes, are as if they were dropped."""
+        """Nodes on the clipboard, at a place, else under the pointer or in the middle; files,
+        pictures and other programs' graphs there, and thousands of nodes, are as if they were
+        dropped."""
         data = QGuiApplication.clipboard().mimeData()
         is_long = self.selection.can_paste() and len(data.text()) > LONG_TEXT
         if is_long or (not self.selection.paste(at=at) and _is_droppable(data)):
@@ -118,4 +119,12 @@ class EditCommands(QObject):
 
 
 def _is_droppable(data: QMimeData | None) -> bool:
-    return data is not None and (data.hasImage() or data.hasUrls())
+    if data is None:
+        return False
+    return data.hasImage() or data.hasUrls() or _may_be_a_graph(data.text())
+
+
+def _may_be_a_graph(text: str) -> bool:
+    """Whether a text may be another program's graph or say how a picture was made: those of A1111
+    have steps, the others are JSON. Other words are for prompts, and not for the canvas."""
+    return text[:100].lstrip()[:1] in ("{", "[") or "Steps: " in text[-LONG_TEXT:]

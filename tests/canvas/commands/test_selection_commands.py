@@ -1,5 +1,6 @@
 """What is done to what is selected, and the clipboard across documents."""
 
+import pytest
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtGui import QGuiApplication
 
@@ -91,8 +92,23 @@ def test_thousands_of_nodes_are_pasted_as_if_they_were_dropped(canvas, hands):
     assert told[1][1] == QPointF(5, 7)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ['{"5": {"class_type": "EmptyLatentImage"}}', "a\nSteps: 3, Sampler: Euler, Seed: 1"],
+    ids=["ComfyUI", "A1111"],
+)
+def test_graphs_of_other_programs_are_as_if_they_were_dropped(canvas, hands, text):
+    QGuiApplication.clipboard().setText(text)
+    told = []
+    canvas.commands.gestures.dropped.connect(lambda data, _at: told.append(data.text()))
+    assert canvas.commands.edit.can_paste()
+    hands.key(Key.Key_V, CTRL)
+    assert told == [text]
+
+
 def test_other_text_on_the_clipboard_is_left_alone(canvas, hands):
     QGuiApplication.clipboard().setText("unicorn, 3d")
+    assert not canvas.commands.edit.can_paste()
     hands.key(Key.Key_V, CTRL)
     assert canvas.steps == 0
     QGuiApplication.clipboard().setText('{"format": "ponystudio.graph", "nodes": 1}')
