@@ -11,7 +11,6 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
 
 from ponystudio.graph.model import Graph, Link, Node
 
@@ -92,11 +91,11 @@ def _bare(graph: Graph) -> set[str]:
 def _is_around(nodes: Iterable[Node]) -> bool:
     """Whether all text encoders are FLUX's, or a prompt is told the guidance that only FLUX takes
     where none is loaded by itself."""
-    families: set[Any] = set()
+    families: set[str] = set()
     guided = False
     for node in nodes:
         if node.type == "core.load_clip":
-            families.add(node.params.get("family"))
+            families.add(str(node.params.get("family")))
         guided |= node.type == "core.set_guidance" and not node.params.get("off")
     return families == {"flux"} or (guided and not families)
 
