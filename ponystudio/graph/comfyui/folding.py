@@ -14,7 +14,7 @@ from typing import Any
 from ponystudio.graph.model import Graph, Link, Node
 
 # KSampler leaves out the last but one noise level for these, and a scheduler by itself does not.
-_ONE_LEVEL_LESS = frozenset(("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"))
+ONE_LEVEL_LESS = frozenset(("dpm_2", "dpm_2_ancestral", "uni_pc", "uni_pc_bh2"))
 _PARTS = {
     "noise": ("core.random_noise",),
     "guider": ("core.guide", "core.guide_one"),
@@ -73,7 +73,7 @@ def _sample(node: Node, parts: Mapping[str, Node]) -> Node | None:
         return None
     if set(noise.params) - {"seed", "off"} or noise.params.get("off"):
         return None
-    if set(sampler.params) - {"sampler"} or str(sampler.params.get("sampler")) in _ONE_LEVEL_LESS:
+    if set(sampler.params) - {"sampler"} or str(sampler.params.get("sampler")) in ONE_LEVEL_LESS:
         return None
     if "cfg" in guider.inputs or sigmas.inputs.get("model") != guider.inputs.get("model"):
         return None

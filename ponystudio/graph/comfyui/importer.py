@@ -398,6 +398,8 @@ class _GraphBuilder:
             self.tell(node, f"the layer that was chosen for {name} is not taken up")
         if found.alpha and "alpha" not in values:
             self.tell(node, f"the transparency of {name} is left out")
+        if found.perpendicular and "empty" not in values:
+            self.tell(node, "the empty prompt of its model's PerpNeg is left out")
 
     def _tell_what_is_muted(self, node: SourceNode, type: str, links: Mapping[str, Link]) -> None:
         """Params have values of their own here, and do without the wire."""

@@ -25,16 +25,25 @@ _FOLDER = re.compile(r"(?<!\s)\s*\[(input|output|temp)\]\Z")
 
 
 @dataclass(frozen=True)
+class PerpendicularNegative:
+    """How far, and from which empty prompt, the negative prompts of a model are taken."""
+
+    empty: Any
+    scale: Any
+
+
+@dataclass(frozen=True)
 class MappedOutput:
     """What an output of theirs leads to, and what ComfyUI has in it that ours have elsewhere:
     `clip_skip`, where a node chose the layer of a text encoder; `alpha` of a picture;
-    `control_kind`, of what a union of ControlNets is shown. `bends`: where a wire from it has come
-    through nodes that are gone here."""
+    `control_kind`, of what a union of ControlNets is shown; `perpendicular`, of a model. `bends`:
+    where a wire from it has come through nodes that are gone here."""
 
     link: Link
     clip_skip: int = 0
     alpha: Link | None = None
     control_kind: str = ""
+    perpendicular: PerpendicularNegative | None = None
     bends: tuple[Bend, ...] = field(default=(), compare=False)
 
 
@@ -121,17 +130,27 @@ class Mapped:
 
     def __call__(self, node: SourceNode, builder: Builder) -> list[MappedOutput]:
         values, skip = dict(self.fixed), 0
+        perpendicular: PerpendicularNegative | None = None
         for name in self.inputs.keys() & node.inputs.keys():
             ours, value = self.inputs[name], node.inputs[name]
             ours, convert = (ours, None) if isinstance(ours, str) else ours[:2]
+            found = builder.output(value)
             values[ours] = convert(value) if convert and not isinstance(value, Wire) else value
-            if ours == "clip" and (found := builder.output(value)):
+            if ours == "clip" and found:
                 skip = found.clip_skip
+            if ours == "model" and found and found.perpendicular and "model" in self.outputs:
+                perpendicular = found.perpendicular
+                values[ours] = found.link
         for name in self.without:
             node.inputs.get(name)
         id = builder.add(node, self.type, values)
         return [
-            MappedOutput(Link(id, name), skip if name == "clip" else 0) for name in self.outputs
+            MappedOutput(
+                Link(id, name),
+                skip if name == "clip" else 0,
+                perpendicular=perpendicular if name == "model" else None,
+            )
+            for name in self.outputs
         ]
 
 

@@ -657,3 +657,61 @@ def test_an_old_loader_says_what_its_model_predicts_and_which_layer_it_reads():
     )  # fmt: skip
     assert found["load_checkpoint_1"][1] == {"file": "a", "prediction": "v"}
     assert found["encode_prompt_3"][1]["clip_skip"] == 2
+
+
+PERP_NEG = {"model": ["1", 0], "empty_conditioning": ["4", 0], "neg_scale": 0.8}
+PROMPTS = {"positive": ["2", 0], "negative": ["3", 0]}
+
+
+def with_perp_neg(type, inputs):
+    return prompt(
+        n1=("CheckpointLoaderSimple", {"ckpt_name": "a"}),
+        **{f"n{id}": ("CLIPTextEncode", {"text": "x", "clip": ["1", 1]}) for id in (2, 3, 4)},
+        n5=("PerpNeg", PERP_NEG),
+        n6=("LoraLoaderModelOnly", {"model": ["5", 0], "lora_name": "l", "strength_model": 1.0}),
+        n7=(type, {"model": ["6", 0], **PROMPTS, **inputs}),
+    )
+
+
+GUIDED = (
+    "core.perp_neg",
+    {"cfg": 7.0, "scale": 0.8},
+    {
+        "model": ("apply_lora_6", "model"),
+        "positive": ("encode_prompt_2", "conditioning"),
+        "negative": ("encode_prompt_3", "conditioning"),
+        "empty": ("encode_prompt_4", "conditioning"),
+    },
+)
+
+
+def test_a_model_whose_negative_prompts_are_perpendicular_is_sampled_by_parts():
+    document = with_perp_neg(
+        "KSampler",
+        {
+            "seed": 7, "steps": 20, "cfg": 7.0, "sampler_name": "euler", "scheduler": "karras",
+            "denoise": 1.0,
+        },
+    )  # fmt: skip
+    found = nodes(document)
+    assert found["perp_neg_7_guider"] == GUIDED
+    assert found["random_noise_7_noise"][1] == {"seed": 7}
+    assert found["choose_sampler_7_sampler"][1] == {"sampler": "euler"}
+    assert found["make_sigmas_7_sigmas"] == (
+        "core.make_sigmas",
+        {"scheduler": "karras", "steps": 20, "denoise": 1.0},
+        {"model": ("apply_lora_6", "model")},
+    )
+    assert found["sample_custom_7"][2] == {
+        "noise": ("random_noise_7_noise", "noise"),
+        "sampler": ("choose_sampler_7_sampler", "sampler"),
+        "sigmas": ("make_sigmas_7_sigmas", "sigmas"),
+        "guider": ("perp_neg_7_guider", "guider"),
+    }
+    assert import_document(document).remarks == ()
+
+
+def test_a_guider_takes_up_what_a_model_brings_and_others_tell_it():
+    assert nodes(with_perp_neg("CFGGuider", {"cfg": 7.0}))["perp_neg_7"] == GUIDED
+    (remark,) = import_document(with_perp_neg("KSamplerAdvanced", {})).remarks
+    assert remark.text == "the empty prompt of its model's PerpNeg is left out"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ponystudio.graph.comfyui.core_nodes import Signature, signature
@@ -59,6 +59,7 @@ def apply_rows(
         if rows:
             builder.tell(node, "it has no model, and its LoRAs are left out")
         return None, found
+    beyond, given = given.perpendicular, replace(given, perpendicular=None)
     known = [_known(row, builder) for row in rows]
     if all(known):
         values: dict[str, Any] = {
@@ -76,7 +77,8 @@ def apply_rows(
             ],
         }
         id = builder.add(node, "core.apply_loras", values, beside=beside)
-        return _outputs(id, found)
+        model_out, clip_out = _outputs(id, found)
+        return replace(model_out, perpendicular=beyond), clip_out
     last: tuple[MappedOutput | None, MappedOutput | None] = (given, found)
     for number, row in enumerate(rows):
         if row.on:
@@ -84,7 +86,7 @@ def apply_rows(
             values |= {"strength": row.strength, "clip_strength": row.clip_strength}
             id = builder.add(node, "core.apply_lora", values, beside=f"{beside}{number + 1}")
             last = _outputs(id, found)
-    return last
+    return last[0] and replace(last[0], perpendicular=beyond), last[1]
 
 
 def _outputs(id: str, clip: MappedOutput | None) -> tuple[MappedOutput, MappedOutput | None]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ponystudio.graph.comfyui.export_mapping import (
@@ -16,6 +17,7 @@ from ponystudio.graph.comfyui.export_mapping import (
     Unsaid,
     say,
 )
+from ponystudio.graph.comfyui.folding import ONE_LEVEL_LESS
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Mapped,
@@ -24,6 +26,7 @@ from ponystudio.graph.comfyui.mapping import (
     Names,
     NodeMapping,
     Outputs,
+    PerpendicularNegative,
 )
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
@@ -149,6 +152,71 @@ def sde_sampler(name: str) -> NodeMapping:
     return mapped
 
 
+def perp_neg(node: SourceNode, builder: Builder) -> Outputs:
+    """Theirs changes a model, ours guides: whoever samples the model takes it up."""
+    model = builder.output(node.inputs.get("model"))
+    said = PerpendicularNegative(
+        builder.output(node.inputs.get("empty_conditioning")), node.inputs.get("neg_scale", 1.0)
+    )
+    return [model and replace(model, perpendicular=said)]
+
+
+def guide(node: SourceNode, builder: Builder, *, beside: str = "") -> Link:
+    """What guides a run, by a positive and a negative prompt."""
+    guided = {name: node.inputs.get(name) for name in ("model", "positive", "negative")}
+    guided["cfg"] = node.inputs.get("cfg", 8.0)
+    model = builder.output(node.inputs.get("model"))
+    if model is None or model.perpendicular is None:
+        return Link(builder.add(node, "core.guide", guided, beside=beside), "guider")
+    said = model.perpendicular
+    guided |= {"model": model.link, "empty": said.empty, "scale": said.scale}
+    return Link(builder.add(node, "core.perp_neg", guided, beside=beside), "guider")
+
+
+def sample_by_parts(node: SourceNode, builder: Builder) -> list[MappedOutput]:
+    """The plain sampler of a model that has a PerpNeg."""
+    inputs = node.inputs
+    model = builder.link(inputs.get("model"))
+    name = sampler_name(inputs.get("sampler_name", "euler"))
+    if name in ONE_LEVEL_LESS:
+        builder.tell(node, f"{name} takes one step more here, as PerpNeg is said by parts")
+    made = {
+        "noise": ("core.random_noise", {"seed": inputs.get("seed", 0)}),
+        "sampler": ("core.choose_sampler", {"sampler": name}),
+        "sigmas": (
+            "core.make_sigmas",
+            {
+                "model": model,
+                **{name: inputs.get(name) for name in ("scheduler", "steps", "denoise")},
+            },
+        ),
+    }
+    values: dict[str, Any] = {
+        part: Link(builder.add(node, type, said, beside=part), part)
+        for part, (type, said) in made.items()
+    }
+    values["guider"] = guide(node, builder, beside="guider")
+    values["latent"] = inputs.get("latent_image")
+    return [MappedOutput(Link(builder.add(node, "core.sample_custom", values), "latent"))]
+
+
+def _guided(node: SourceNode, builder: Builder) -> list[MappedOutput]:
+    return [MappedOutput(guide(node, builder))]
+
+
+@dataclass(frozen=True)
+class PerpNegTaker(Mapped):
+    """One whose model may have a PerpNeg: then it is what `instead` says."""
+
+    instead: Callable[[SourceNode, Builder], list[MappedOutput]] = _guided
+
+    def __call__(self, node: SourceNode, builder: Builder) -> list[MappedOutput]:
+        model = builder.output(node.inputs.get("model"))
+        if model and model.perpendicular:
+            return self.instead(node, builder)
+        return super().__call__(node, builder)
+
+
 def sample_custom(node: SourceNode, builder: Builder) -> Outputs:
     """One node of theirs that has noise and guidance in it."""
     inputs = node.inputs
@@ -156,11 +224,9 @@ def sample_custom(node: SourceNode, builder: Builder) -> Outputs:
         "seed": inputs.get("noise_seed", 0),
         "off": inputs.get("add_noise", True) is False,
     }
-    guided = {name: inputs.get(name) for name in ("model", "positive", "negative")}
-    guided["cfg"] = inputs.get("cfg", 8.0)
     values = {
         "noise": Link(builder.add(node, "core.random_noise", noise, beside="noise"), "noise"),
-        "guider": Link(builder.add(node, "core.guide", guided, beside="guider"), "guider"),
+        "guider": guide(node, builder, beside="guider"),
         "sampler": inputs.get("sampler"),
         "sigmas": inputs.get("sigmas"),
         "latent": inputs.get("latent_image"),
@@ -172,9 +238,13 @@ def sample_custom(node: SourceNode, builder: Builder) -> Outputs:
 SHIFT = Mapped("core.set_shift", {"model": "model", "shift": "shift"}, ("model",))
 
 MAPPINGS: dict[str, NodeMapping] = {
-    "KSampler": Mapped(
-        "core.sample", {**_GUIDED, "seed": "seed", "denoise": "denoise"}, ("latent",)
+    "KSampler": PerpNegTaker(
+        "core.sample",
+        {**_GUIDED, "seed": "seed", "denoise": "denoise"},
+        ("latent",),
+        instead=sample_by_parts,
     ),
+    "PerpNeg": perp_neg,
     "KSamplerAdvanced": Mapped(
         "core.sample_steps",
         {
@@ -204,7 +274,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     "BasicGuider": Mapped(
         "core.guide_one", {"model": "model", "conditioning": "positive"}, ("guider",)
     ),
-    "CFGGuider": Mapped(
+    "CFGGuider": PerpNegTaker(
         "core.guide",
         {"model": "model", "positive": "positive", "negative": "negative", "cfg": "cfg"},
         ("guider",),
