@@ -234,6 +234,25 @@ def pick_batch(latent: Latent, *, start: BatchIndex = 0, count: Count = 1, ctx: 
 
 
 @node(
+    "core.split_batch",
+    title="Sample in parts",
+    group="Latent",
+    exact=True,
+    aliases=("RebatchLatents", "Rebatch Latents", "Batch count"),
+)
+def split_batch(latent: Latent, *, count: Count = 1) -> Latent:
+    """Have a batch sampled a few pictures at a time, one run after the other, to save memory.
+
+    Each begins with the noise that it has in the whole batch. What samplers draw on the way is the
+    same in each run.
+
+    Args:
+        count: How many pictures are sampled together.
+    """
+    return replace(latent, at_once=count)
+
+
+@node(
     "core.set_batch_noise",
     title="Noise of a batch",
     group="Latent",

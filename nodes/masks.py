@@ -216,7 +216,7 @@ def blur_mask(mask: Mask, *, radius: Radius = 8, sigma: Sigma = 0.5) -> Mask:
         radius: How far a pixel reaches, in pixels.
         sigma: The width of the Gaussian bell, in radii.
     """
-    from ponystudio.diffusion.images.filters import blur
+    from ponystudio.diffusion.sampling.gaussian_blur import blur
 
     if not radius:
         return mask

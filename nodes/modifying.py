@@ -21,6 +21,7 @@ from ponystudio.api import (
     Predicts,
     Range,
     Rescaled,
+    SelfAttention,
     Shift,
     SkipLayers,
     Text,
@@ -280,6 +281,31 @@ def perturb_attention(
     """
     _check_unet(model, "What is perturbed is the attention in the middle of a UNet", SKIP_INSTEAD)
     return model.with_modifier(PerturbedAttention(scale))
+
+
+@node(
+    "core.blur_attention",
+    title="Self-attention guidance",
+    group="Sampling",
+    exact=True,
+    aliases=("SelfAttentionGuidance", "SAG"),
+)
+def blur_attention(
+    model: Model,
+    *,
+    scale: Annotated[float, Range(-2, 5, soft=(0, 2), step=0.05)] = 0.5,
+    blur: Annotated[float, Range(0.01, 10, soft=(0.5, 4), step=0.1)] = 2.0,
+) -> Model:
+    """Guide away from a picture that is blurred where the model looks most: clearer details.
+
+    Each step takes one more pass of the network (Hong et al. 2023), for the negative prompt.
+
+    Args:
+        scale: How far; 0 changes nothing.
+        blur: How far it is blurred, in cells of the latent.
+    """
+    _check_unet(model, "What is watched is the attention in the middle of a UNet", SKIP_INSTEAD)
+    return model.with_modifier(SelfAttention(scale, blur))
 
 
 @node(

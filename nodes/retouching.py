@@ -116,7 +116,7 @@ def blur_image(image: Image, *, radius: Radius = 8, sigma: Sigma = 0.5) -> Image
         radius: How far a pixel reaches, in pixels.
         sigma: The width of the bell, in radii, as in ComfyUI; over 1 it is nearly a mean.
     """
-    from ponystudio.diffusion.images.filters import blur
+    from ponystudio.diffusion.sampling.gaussian_blur import blur
 
     return Image(blur(image.pixels, radius, sigma * radius)) if radius else image
 

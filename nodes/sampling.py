@@ -233,7 +233,10 @@ def _walked(
     latent: Latent,
     ctx: Context,
 ) -> SampledLatents:
-    """A run of a model that is opened for it; `levels` are asked for once it is."""
+    """A run of a model that is opened for it, or one for each part of a batch; `levels` are asked
+    for once it is."""
+    import torch
+
     from ponystudio.diffusion.sampling import run
 
     model, prompts = guider.model, guider.prompts
@@ -251,25 +254,57 @@ def _walked(
             for text in run.ignored_inputs(denoiser, said):
                 ctx.note(text)
 
-            def on_step(step: int, steps: int, denoised: Tensor) -> None:
-                ctx.progress(step, steps)
-                ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
+            parts = in_parts(latent)
 
-            return run.walk(
-                denoiser,
-                run.guidance_of(guider, sampler.name),
-                latent.values,
-                levels(denoiser),
-                sampler=sampler,
-                noise=noise,
-                mask=latent.mask,
-                shown=latent.shown,
-                batch_index=latent.batch_index,
-                networks=networks,
-                rows=1 if ctx.frugal else None,
-                on_step=on_step,
-            )
+            def walked(number: int, part: Latent) -> run.Sampled:
+                def on_step(step: int, steps: int, denoised: Tensor) -> None:
+                    ctx.progress(number * steps + step, len(parts) * steps)
+                    ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
+
+                return run.walk(
+                    denoiser,
+                    run.guidance_of(guider, sampler.name),
+                    part.values,
+                    levels(denoiser),
+                    sampler=sampler,
+                    noise=noise,
+                    mask=part.mask,
+                    shown=part.shown,
+                    batch_index=part.batch_index,
+                    networks=networks,
+                    rows=1 if ctx.frugal else None,
+                    on_step=on_step,
+                )
+
+            walks = [walked(number, part) for number, part in enumerate(parts)]
+            if len(walks) == 1:
+                return walks[0]
+            return run.Sampled(*(torch.cat(planes) for planes in zip(*walks, strict=True)))
 
     made = run.with_wider_numbers(attempt, ctx.note)
     values, denoised = (replace(latent, values=v, family=model.family) for v in made)
     return SampledLatents(values, denoised)
+
+
+def in_parts(latent: Latent) -> list[Latent]:
+    """A batch as those of its pictures that are sampled together, each with the noise that it has
+    in the whole."""
+    count = len(latent.values)
+    if not 0 < latent.at_once < count:
+        return [latent]
+    places = latent.batch_index or tuple(range(count))
+    parts = [slice(i, i + latent.at_once) for i in range(0, count, latent.at_once)]
+
+    def of(planes: Tensor | None, part: slice) -> Tensor | None:
+        return planes if planes is None or len(planes) == 1 else planes[part]
+
+    return [
+        replace(
+            latent,
+            values=latent.values[part],
+            mask=of(latent.mask, part),
+            shown=of(latent.shown, part),
+            batch_index=places[part],
+        )
+        for part in parts
+    ]

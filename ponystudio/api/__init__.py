@@ -42,6 +42,7 @@ if TYPE_CHECKING:
         PerturbedAttention,
         Predicts,
         Rescaled,
+        SelfAttention,
         Shift,
         SkipLayers,
     )
@@ -122,6 +123,7 @@ __all__ = [
     "Rescaled",
     "Sampler",
     "Seed",
+    "SelfAttention",
     "Shift",
     "Sigmas",
     "SkipLayers",

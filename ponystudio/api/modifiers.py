@@ -71,6 +71,15 @@ class PerturbedAttention(Modifier):
 
 
 @dataclass(frozen=True)
+class SelfAttention(Modifier):
+    """D += scale·(û − s), û the unguided picture, blurred by `blur` cells where the middle of a
+    UNet looks at it more than elsewhere, and s what the network sees in that (Hong et al. 2023)."""
+
+    scale: float
+    blur: float
+
+
+@dataclass(frozen=True)
 class SkipLayers(Modifier):
     """D += scale·(c − s), s of a pass without some blocks of a transformer; between the fractions
     `start` and `end` of a run.

@@ -43,7 +43,7 @@ class Latent:
     `shown`: [B or 1,C,h,w], the latent of the picture with a hole at the mask, for models that are
     made for inpainting.
     `batch_index`: for each picture, which of a larger batch it is, whose noise it starts from; None
-    where it is all of its batch.
+    where it is all of its batch. `at_once`: how many of them are sampled together; 0 for all.
     """
 
     values: Tensor
@@ -51,6 +51,7 @@ class Latent:
     mask: Tensor | None = None
     shown: Tensor | None = None
     batch_index: tuple[int, ...] | None = None
+    at_once: int = 0
 
 
 @dataclass(frozen=True)

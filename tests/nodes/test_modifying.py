@@ -32,7 +32,7 @@ def test_of_each_kind_the_last_counts_and_others_stay():
 
 
 def test_they_are_kept_with_the_model():
-    model = nodes.freeu(nodes.rescale_guidance(SD1))
+    model = nodes.blur_attention(nodes.freeu(nodes.rescale_guidance(SD1)))
     assert decode(encode(model, {}))[0] == model
 
 
@@ -41,6 +41,9 @@ def test_what_a_model_cannot_do_is_refused():
         nodes.freeu(FLUX)
     with pytest.raises(MismatchedValues) as refused:
         nodes.perturb_attention(FLUX)
+    assert "core.skip_layers" in refused.value.remedy
+    with pytest.raises(MismatchedValues) as refused:
+        nodes.blur_attention(FLUX)
     assert "core.skip_layers" in refused.value.remedy
     with pytest.raises(MismatchedValues, match="no transformer"):
         nodes.skip_layers(SD1)
@@ -182,3 +185,13 @@ def test_perturbed_attention_is_that_of_diffusers_pipeline(root, tmp_path):
     assert (ours - theirs).norm() / theirs.norm() < 1e-3
     without = latent(root, tmp_path / "plain", **settings) * 0.18215
     assert (without - theirs).norm() / theirs.norm() > 0.01
+
+
+def test_self_attention_changes_a_picture_at_guidance_1_too(root, tmp_path):
+    node = core("it", "blur_attention", model=("checkpoint", "model"), scale=1.0)
+    empty = core("latent", "empty_latent", width=256, height=256)
+    settings = {"seed": 7, "steps": 2, "cfg": 1.0, "latent": (empty,)}
+    ours = latent(root, tmp_path / "sag", node, model="it", **settings)
+    plain = latent(root, tmp_path / "plain", **settings)
+    assert torch.isfinite(ours).all()
+    assert (ours - plain).norm() / plain.norm() > 1e-3

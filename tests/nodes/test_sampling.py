@@ -18,7 +18,7 @@ from ponystudio.engine.headless import run_graph
 from ponystudio.errors import MismatchedValues, ParamChoice, ParamRange
 from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders
-from ponystudio_nodes import sampling, sampling_parts
+from ponystudio_nodes import latent_editing, sampling, sampling_parts
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,16 @@ class Opened(FunctionDenoiser):
         return torch.zeros(1, 3, 8, 8)
 
 
-def walk(model, ctx=None, *, values=None, guider=None, noise=None, levels=(5.0, 2.0, 1.0, 0.0)):
+def walk(
+    model,
+    ctx=None,
+    *,
+    values=None,
+    latent=None,
+    guider=None,
+    noise=None,
+    levels=(5.0, 2.0, 1.0, 0.0),
+):
     denoiser = Opened(lambda x, t, context: 0.3 * x + context.mean((1, 2)).view(-1, 1, 1, 1))
     ctx = ctx or FakeContext()
     ctx.open = lambda *_, **__: _entered(denoiser)
@@ -129,7 +138,7 @@ def walk(model, ctx=None, *, values=None, guider=None, noise=None, levels=(5.0, 
         guider,
         Sampler("euler"),
         Sigmas(tuple(levels)),
-        Latent(torch.zeros(1, 4, 8, 8) if values is None else values),
+        latent or Latent(torch.zeros(1, 4, 8, 8) if values is None else values),
         ctx=ctx,
     )
 
@@ -355,3 +364,27 @@ def test_a_prompt_of_another_family_is_refused_by_its_socket(model):
     with pytest.raises(MismatchedValues, match="SDXL") as caught:
         walk(model, guider=Guider(model, "one", other))
     assert caught.value.socket == "positive"
+
+
+def test_parts_of_a_batch_begin_with_the_noise_that_they_have_in_it(model):
+    values = torch.zeros(3, 4, 8, 8)
+    whole = walk(model, values=values).latent
+    latent = latent_editing.split_batch(Latent(values), count=2)
+    parts = sampling.in_parts(latent)
+    assert [part.batch_index for part in parts] == [(0, 1), (2,)]
+    ctx = FakeContext()
+    found = walk(model, ctx, latent=latent).latent
+    assert torch.allclose(found.values, whole.values, atol=1e-5)
+    assert found.at_once == 2
+    assert ctx.steps[0] == (1, 6)
+    assert ctx.steps[-1] == (6, 6)
+
+
+def test_parts_of_a_batch_have_their_own_masks():
+    mask, shown = torch.rand(3, 1, 8, 8), torch.rand(1, 4, 8, 8)
+    latent = Latent(torch.rand(3, 4, 8, 8), mask=mask, shown=shown, batch_index=(7, 5, 9))
+    one, two = sampling.in_parts(latent_editing.split_batch(latent, count=2))
+    assert torch.equal(two.mask, mask[2:])
+    assert two.shown is shown
+    assert (one.batch_index, two.batch_index) == ((7, 5), (9,))
+    assert sampling.in_parts(latent_editing.split_batch(latent, count=3))[0].mask is mask

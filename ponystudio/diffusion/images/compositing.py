@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from ponystudio.diffusion.sampling.gaussian_blur import mirrored
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -90,15 +92,6 @@ def padded(
     at = mirrored if fill == "mirror" else _clamped
     near = at(rows, height).to(pixels.device), at(columns, width).to(pixels.device)
     return pixels[..., near[0], :][..., near[1]], mask
-
-
-def mirrored(index: Tensor, length: int) -> Tensor:
-    """Places in 0..length−1 of any whole numbers, turned back at both ends as often as needed; the
-    ends are not repeated."""
-    if length == 1:
-        return index * 0
-    turn = index % (2 * (length - 1))
-    return turn.minimum(2 * (length - 1) - turn)
 
 
 def _clamped(index: Tensor, length: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ponystudio.diffusion.images.compositing import mirrored
+from ponystudio.diffusion.sampling.gaussian_blur import blur
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -15,24 +15,6 @@ _GREY = (0.299, 0.587, 0.114)
 _NEIGHBOURS = ((0, 1), (1, 1), (1, 0), (1, -1), (0, -1), (-1, -1), (-1, 0), (-1, 1))
 # Below the root of Canny's magnitude, as kornia has it.
 _EPS = 1e-6
-
-
-def blur(planes: Tensor, radius: int, sigma: float) -> Tensor:
-    """[B,C,H,W] weighed by exp(−d²/2σ²) over 2·radius + 1 pixels each way, mirrored at the borders.
-
-    `sigma` in pixels.
-    """
-    import torch
-    from torch.nn.functional import conv2d
-
-    bell = torch.exp(-(torch.arange(-radius, radius + 1).double() ** 2) / (2 * sigma**2))
-    weights = (bell / bell.sum()).to(planes)
-    for axis, kernel in ((-1, weights[None, None, None]), (-2, weights[None, None, :, None])):
-        length = planes.shape[axis]
-        places = mirrored(torch.arange(-radius, length + radius), length).to(planes.device)
-        wide = planes.index_select(axis, places).flatten(0, 1)[:, None]
-        planes = conv2d(wide, kernel)[:, 0].unflatten(0, planes.shape[:2])
-    return planes
 
 
 def sharpen(pixels: Tensor, radius: int, sigma: float, strength: float) -> Tensor:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ponystudio.api.modifiers import FreeU, Modifier, PerturbedAttention, SkipLayers
 from ponystudio.diffusion.sampling.frequencies import scaled_frequencies
 from ponystudio.diffusion.sampling.modified_guidance import skipped_blocks
+from ponystudio.diffusion.sampling.self_attention import WatchedAttention
 from ponystudio.diffusion.weights.network import modules_named
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def changed(
         ]
         if isinstance(mode, PerturbedAttention):
             changes.append(_perturbed(module))
+        if isinstance(mode, WatchedAttention):
+            changes.append(_watched(module, mode))
         if isinstance(mode, SkipLayers):
             changes.append(_skipped(module, mode))
         for undo in chain.from_iterable(changes):
@@ -102,6 +105,29 @@ class ValuesAsTheyAre:
 def _perturbed(module: nn.Module) -> Iterator[Undo]:
     for _, attention in modules_named(module, MIDDLE_ATTENTION):
         yield _replaced(attention, "processor", ValuesAsTheyAre())
+
+
+def _watched(module: nn.Module, watch: WatchedAttention) -> Iterator[Undo]:
+    """Of the first block in the middle."""
+    for _, attention in modules_named(module, MIDDLE_ATTENTION):
+        yield attention.register_forward_pre_hook(_watching(watch), with_kwargs=True).remove
+        return
+
+
+def _watching(watch: WatchedAttention) -> Any:
+    def before(attention: Any, given: tuple[Any, ...], named: dict[str, Any]) -> None:
+        hidden = given[0] if given else named["hidden_states"]
+        q, k = (
+            layer(hidden).unflatten(-1, (attention.heads, -1)).transpose(1, 2)
+            for layer in (attention.to_q, attention.to_k)
+        )
+        seen = [  # a head at a time: all pairs of places are many
+            (q[:, head] @ k[:, head].transpose(1, 2) * attention.scale).float().softmax(-1).sum(1)
+            for head in range(attention.heads)
+        ]
+        watch.maps.append(torch.stack(seen).mean(0))
+
+    return before
 
 
 def _skipped(module: nn.Module, modifier: SkipLayers) -> Iterator[Undo]:

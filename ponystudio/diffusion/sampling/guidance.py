@@ -39,15 +39,27 @@ def _first(D: Sequence[Tensor], _: Seen) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
+class SecondLook:
+    """A side that is asked once more, at another x: `at` makes that of what was seen in the first,
+    with the picture that is in it, None for no need; `step` makes D of D so far, of that picture,
+    and of what the side sees."""
+
+    side: Side
+    at: Callable[[Sequence[Tensor], Seen], tuple[Tensor, Tensor] | None]
+    step: Callable[[Tensor, Tensor, Tensor], Tensor]
+
+
+@dataclass(frozen=True, eq=False)
 class Guidance:
     """Sides, the positive prompt's the last, and how what the network sees under each becomes D.
 
-    `unconditional`: and u, for samplers that need it besides.
+    `unconditional`: and u, for samplers that need it besides. `again`: what comes after that.
     """
 
     sides: tuple[Side, ...]
     combine: Combine
     unconditional: Combine = _first
+    again: SecondLook | None = None
 
 
 def one(positive: Conditioning) -> Guidance:
@@ -147,17 +159,22 @@ class Guided:
         shown: Latent | None = None,
     ) -> None:
         self._space, self._guidance = space, guidance
-        self._sees = Composition(
-            denoiser,
-            space,
-            guidance.sides,
-            shape=shape,
-            sizes=sizes,
-            seed=seed,
-            networks=networks,
-            rows=rows,
-            shown=shown,
-        )
+
+        def asked(sides: Sequence[Side]) -> Composition:
+            return Composition(
+                denoiser,
+                space,
+                sides,
+                shape=shape,
+                sizes=sizes,
+                seed=seed,
+                networks=networks,
+                rows=rows,
+                shown=shown,
+            )
+
+        self._sees = asked(guidance.sides)
+        self._again = asked((guidance.again.side,)) if guidance.again else None
 
     def __call__(self, x: Tensor, σ: Tensor) -> Tensor:
         """The picture without noise that is aimed at from x [B,C,h,w] at noise level σ."""
@@ -165,9 +182,14 @@ class Guided:
 
     def both(self, x: Tensor, σ: Tensor) -> tuple[Tensor, Tensor]:
         """D(x, σ), and u, what is seen without the positive prompt."""
-        D = self._sees(x, σ)
+        sides = self._sees(x, σ)
         seen = Seen(x, σ, self._space)
-        return self._guidance.combine(D, seen), self._guidance.unconditional(D, seen)
+        D, u = self._guidance.combine(sides, seen), self._guidance.unconditional(sides, seen)
+        look = self._guidance.again
+        if look and self._again and (found := look.at(sides, seen)):
+            other, picture = found
+            D = look.step(D, picture, self._again(other, σ)[0])
+        return D, u
 
 
 class GuidedProtocol(Protocol):

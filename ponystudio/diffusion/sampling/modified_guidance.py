@@ -21,12 +21,14 @@ from ponystudio.api import (
     NormedGuidance,
     PerturbedAttention,
     Rescaled,
+    SelfAttention,
     SkipLayers,
 )
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.sampling.composition import Side
 from ponystudio.diffusion.sampling.frequencies import scaled_frequencies
 from ponystudio.diffusion.sampling.guidance import Combine, Guidance, Seen, rescaled
+from ponystudio.diffusion.sampling.self_attention import looking_again
 from ponystudio.diffusion.weights.network import modules_named
 
 # The blocks of transformers with streams of text and picture, and over both, by number.
@@ -55,14 +57,17 @@ def with_modifiers(guidance: Guidance, modifiers: Iterable[Modifier]) -> Guidanc
         combine = _by_frequency(combine, guidance, fresca)
     if said := find(modifiers, Rescaled):
         combine = _rescaled(combine, said.φ)
+    guidance = replace(guidance, combine=combine)
     passes = [found for each in modifiers if (found := _pass(guidance.sides[-1], each))]
-    if not passes:
-        return replace(guidance, combine=combine)
-    return Guidance(
-        (*guidance.sides, *(each.side for each in passes if each.side)),
-        _followed(combine, len(guidance.sides), passes),
-        guidance.unconditional,
-    )
+    if passes:
+        guidance = Guidance(
+            (*guidance.sides, *(each.side for each in passes if each.side)),
+            _followed(combine, len(guidance.sides), passes),
+            guidance.unconditional,
+        )
+    if (blurred := find(modifiers, SelfAttention)) and blurred.scale:
+        guidance = looking_again(guidance, blurred)
+    return guidance
 
 
 def skipped_blocks(module: nn.Module, skipped: SkipLayers) -> list[nn.Module]:

@@ -26,6 +26,7 @@ from ponystudio.api import (
     Predicts,
     Recipe,
     Sampler,
+    SelfAttention,
     Shift,
     SkipLayers,
 )
@@ -175,6 +176,7 @@ def guidance_of(guider: Guider, sampler: str) -> Guidance:
     positive, middle, negative = guider.positive, guider.middle, guider.negative
     if guider.rule == "cfg" and negative:
         both = find_sampler(sampler).unguided
+        both = both or find(guider.model.modifiers, SelfAttention) is not None
         return classifier_free(positive, negative, guider.cfg, both=both)
     if guider.rule in ("dual", "nested") and middle and negative:
         nested = guider.rule == "nested"

@@ -715,3 +715,33 @@ def test_a_guider_takes_up_what_a_model_brings_and_others_tell_it():
     assert nodes(with_perp_neg("CFGGuider", {"cfg": 7.0}))["perp_neg_7"] == GUIDED
     (remark,) = import_document(with_perp_neg("KSamplerAdvanced", {})).remarks
     assert remark.text == "the empty prompt of its model's PerpNeg is left out"
+
+
+def test_batches_in_parts_and_where_a_model_looks():
+    document = prompt(
+        n1=("CheckpointLoaderSimple", {"ckpt_name": "a"}),
+        n2=("EmptyLatentImage", {"width": 512, "height": 512, "batch_size": 4}),
+        n3=("RebatchLatents", {"latents": ["2", 0], "batch_size": 1}),
+        n4=("SelfAttentionGuidance", {"model": ["1", 0], "scale": 0.5, "blur_sigma": 2.0}),
+        n5=("KSampler", {"model": ["4", 0], "latent_image": ["3", 0]}),
+        n6=("VAEDecode", {"samples": ["5", 0], "vae": ["1", 2]}),
+        n7=("RebatchImages", {"images": ["6", 0], "batch_size": 1}),
+        n8=("PreviewImage", {"images": ["7", 0]}),
+    )
+    found = nodes(document)
+    assert found["split_batch_3"] == (
+        "core.split_batch",
+        {"count": 1},
+        {"latent": ("empty_latent_2", "latent")},
+    )
+    assert found["blur_attention_4"] == (
+        "core.blur_attention",
+        {"scale": 0.5, "blur": 2.0},
+        {"model": ("load_checkpoint_1", "model")},
+    )
+    assert found["sample_5"][2] == {
+        "model": ("blur_attention_4", "model"),
+        "latent": ("split_batch_3", "latent"),
+    }
+    assert found["preview_image_8"][2] == {"image": ("decode_latent_6", "image")}
+    assert any("its pictures stay one batch" in r.text for r in import_document(document).remarks)

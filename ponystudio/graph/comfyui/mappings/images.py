@@ -107,6 +107,13 @@ def turn(node: SourceNode, builder: Builder) -> Outputs:
     return [MappedOutput(Link(builder.add(node, "core.rotate_image", values), "image"))]
 
 
+def rebatch(node: SourceNode, builder: Builder) -> Outputs:
+    """What follows works on all pictures of a batch here, or on as many as there is memory for."""
+    node.inputs.get("batch_size")
+    builder.tell(node, "its pictures stay one batch")
+    return [builder.output(node.inputs.get("images"))]
+
+
 COLOURS = {
     "white": "#ffffff",
     "black": "#000000",
@@ -255,6 +262,7 @@ MAPPINGS: dict[str, NodeMapping] = {
     "RepeatImageBatch": Mapped(
         "core.repeat_images", {"image": "image", "amount": "times"}, ("image",)
     ),
+    "RebatchImages": rebatch,
     "ImageFromBatch": Mapped(
         "core.pick_images",
         {"image": "image", "batch_index": "start", "length": "count"},

@@ -159,6 +159,9 @@ MAPPINGS: dict[str, NodeMapping] = {
         {"samples": "latent", "rotation": ("degrees", rotated, rotating)},
         ("latent",),
     ),
+    "RebatchLatents": Mapped(
+        "core.split_batch", {"latents": "latent", "batch_size": "count"}, ("latent",)
+    ),
     "LatentBatchSeedBehavior": Mapped(
         "core.set_batch_noise",
         {

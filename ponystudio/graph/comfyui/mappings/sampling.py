@@ -389,6 +389,11 @@ MAPPINGS: dict[str, NodeMapping] = {
     "PerturbedAttentionGuidance": Mapped(
         "core.perturb_attention", {"model": "model", "scale": "scale"}, ("model",)
     ),
+    "SelfAttentionGuidance": Mapped(
+        "core.blur_attention",
+        {"model": "model", "scale": "scale", "blur_sigma": "blur"},
+        ("model",),
+    ),
     "SkipLayerGuidanceDiT": Mapped("core.skip_layers", _SKIPPED, ("model",)),
     "SkipLayerGuidanceDiTSimple": Mapped(
         "core.skip_layers", _SKIPPED, ("model",), fixed={"passes": "the negative prompt"}
