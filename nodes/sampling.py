@@ -19,7 +19,6 @@ from ponystudio.api import (
     Latent,
     Model,
     Noise,
-    Predicts,
     Range,
     Rescaled,
     Sampler,
@@ -28,7 +27,6 @@ from ponystudio.api import (
     node,
 )
 from ponystudio.api.modifiers import find
-from ponystudio.diffusion.families import find_family
 from ponystudio.diffusion.loading.load import recognise
 from ponystudio.diffusion.sampling.fitting import check_method
 from ponystudio.diffusion.sampling.names import (
@@ -39,7 +37,7 @@ from ponystudio.diffusion.sampling.names import (
     SCHEDULES,
     find_sampler,
 )
-from ponystudio_nodes.sampling_parts import levels_of
+from ponystudio_nodes.sampling_parts import levels_of, with_samplers_answer
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -91,7 +89,7 @@ def sample(
     from ponystudio.diffusion.sampling import run
 
     check_method(model.family, sampler, scheduler)
-    model = _by_rules(model, rules, sampler, ctx)
+    model = _by_rules(model, rules, ctx)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
@@ -158,7 +156,7 @@ def sample_steps(
     from ponystudio.diffusion.sampling.schedules import part
 
     check_method(model.family, sampler, scheduler)
-    model = _by_rules(model, rules, sampler, ctx)
+    model = _by_rules(model, rules, ctx)
     if rescale:
         model = model.with_modifier(Rescaled(rescale))
     guider = Guider(model, "cfg", positive, negative=negative, cfg=cfg)
@@ -209,7 +207,7 @@ def sample_custom(
     return _walked(guider, sampler, noise, lambda _: levels, latent, ctx)
 
 
-def _by_rules(model: Model, rules: str, sampler: str, ctx: Context) -> Model:
+def _by_rules(model: Model, rules: str, ctx: Context) -> Model:
     """The model with A1111's rules, where these are chosen."""
     said = find(model.modifiers, A1111Rules)
     if rules == "comfyui":
@@ -217,12 +215,7 @@ def _by_rules(model: Model, rules: str, sampler: str, ctx: Context) -> Model:
             ctx.note("The model comes with A1111 rules: it is sampled by these.")
         return model
     said = said or A1111Rules()
-    model = model.with_modifier(replace(said, all_steps=said.all_steps or rules == RULES[2]))
-    flow = find_family(model.family).prediction == "flow"
-    if sampler == "lcm" and not flow and not find(model.modifiers, Predicts):
-        # A1111's LCM takes any model for one that was distilled.
-        return model.with_modifier(Predicts("lcm"))
-    return model
+    return model.with_modifier(replace(said, all_steps=said.all_steps or rules == RULES[2]))
 
 
 def _walked(
@@ -239,7 +232,7 @@ def _walked(
 
     from ponystudio.diffusion.sampling import run
 
-    model, prompts = guider.model, guider.prompts
+    model, prompts = with_samplers_answer(guider.model, sampler.name), guider.prompts
     said = [prompt for _, prompt in prompts]
     largest = recognise(Path(model.path), "diffusion_models").largest
     run.check_inputs(model.family, prompts, latent, largest)

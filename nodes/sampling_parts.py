@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ponystudio.api import (
+    A1111Rules,
     Annotated,
     Choice,
     Conditioning,
@@ -14,6 +15,7 @@ from ponystudio.api import (
     Latent,
     Model,
     Noise,
+    Predicts,
     Range,
     Rescaled,
     Sampler,
@@ -21,6 +23,7 @@ from ponystudio.api import (
     Sigmas,
     node,
 )
+from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import families, find_family
 from ponystudio.diffusion.loading.load import describe
 from ponystudio.diffusion.sampling.names import (
@@ -165,7 +168,7 @@ def make_sigmas(
     """
     from ponystudio.diffusion.sampling import run
 
-    known = describe(model)
+    known = describe(with_samplers_answer(model, sampler))
     values = _usual(known.family.native // known.family.downscale) if latent is None else latent
     made_for = "" if sampler == ANY else sampler
     return _sigmas(
@@ -551,6 +554,15 @@ def perp_neg(
         scale: How far the picture is led away from the negative one.
     """
     return Guider(model, "perpendicular", positive, empty, negative, cfg, scale)
+
+
+def with_samplers_answer(model: Model, sampler: str) -> Model:
+    """As the sampler reads it: by A1111's rules LCM takes any model for one that was distilled."""
+    if sampler != "lcm" or not find(model.modifiers, A1111Rules):
+        return model
+    if find(model.modifiers, Predicts) or find_family(model.family).prediction == "flow":
+        return model
+    return model.with_modifier(Predicts("lcm"))
 
 
 def _space(model: Model) -> Parameterisation:

@@ -262,6 +262,18 @@ def test_options_stay_when_sample_names_the_rules(model):
     ]
 
 
+def test_parts_read_a_model_as_lcm_does_there(model):
+    said = modifying.a1111_rules(model)
+    by_lcm = sampling_parts.make_sigmas(said, scheduler="normal", steps=4, sampler="lcm")
+    distilled = said.with_modifier(Predicts("lcm"))
+    assert by_lcm == sampling_parts.make_sigmas(distilled, scheduler="normal", steps=4)
+    assert by_lcm != sampling_parts.make_sigmas(said, scheduler="normal", steps=4)
+    plain = {"scheduler": "normal", "steps": 4}
+    assert sampling_parts.make_sigmas(model, **plain, sampler="lcm") == sampling_parts.make_sigmas(
+        model, **plain
+    )
+
+
 def test_levels_that_would_rise_are_refused(model):
     with pytest.raises(ParamRange, match="not below the highest") as caught:
         modifying.a1111_rules(model, sigma_max=1.0, sigma_min=2.0)
