@@ -14,15 +14,17 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
-from ponystudio.errors import listed
+from ponystudio.errors import GraphFileError, listed
 from ponystudio.graph.comfyui import api_format, workflow_format
 from ponystudio.graph.comfyui.core_nodes import Signature
-from ponystudio.graph.comfyui.importer import OWN_CLASS, SOURCE, Remark
+from ponystudio.graph.comfyui.importer import OWN_CLASS, SOURCE, Remark, import_documents
 from ponystudio.graph.comfyui.kept_source import Changes, KeptSource, kept_sources
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire, inside, objects, text
+from ponystudio.graph.comfyui.standing_parts import StandingParts
 from ponystudio.graph.comfyui.target_graph import TargetGraph, TargetNode, translate
 from ponystudio.graph.comfyui.workflow_writer import WorkflowWriter, copied, laid_out, socket_type
 from ponystudio.graph.formats import graph_file
+from ponystudio.graph.graph_shape import shape
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import effective
 
@@ -75,19 +77,89 @@ def export_workflow(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Exported:
         return Exported(document)
     changes = source.changes(workflow_format.classes(document))
     if changes is None:
-        return _written(graph, catalog, source)
+        return _rejoined(graph, catalog, source) or _written(graph, catalog, source)
     writer = WorkflowWriter(document)
     for id, values in changes.values.items():
         writer.set_values(id, values)
-    for id, title in changes.titles.items():
-        writer.set_title(id, title)
     for id, mode in changes.modes.items():
         writer.set_mode(id, mode)
+    _change_looks(writer, changes, source, graph)
+    return Exported(_with_itself(writer.finish(), graph, catalog), tuple(changes.remarks))
+
+
+def _rejoined(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource) -> Exported | None:
+    """The document, in which subgraphs that nobody touched stand; None for one without such, and
+    where it would come to another graph."""
+    parts = StandingParts(graph, source)
+    if not parts.has_inner_graphs or parts.is_wired_by_rules:
+        return None
+    nodes = {text(node.get("id")): node for node in objects(parts.document, "nodes")}
+    classes, ids = _known(source)
+    ids = {ours: id for ours, id in ids.items() if id in parts.gone}
+    target = translate(
+        graph,
+        catalog,
+        only=parts.fresh,
+        known=parts.known,
+        classes=classes,
+        ids=ids,
+        named=_output_names(nodes, ids),
+        first=workflow_format.last_id(parts.document) + 1,
+    )
+    handed_on = parts.handed_on(target)
+    if handed_on is None or parts.lacks(target):
+        return None
+    writer = WorkflowWriter(parts.base(), _sockets(target, catalog))
+    _add(target, writer, graph, {id: nodes[id] for id in ids.values()})
+    for link, wire in handed_on.items():
+        writer.lead(link, wire)
+    looks = Changes()
+    for id in graph.nodes.keys() - parts.fresh:
+        source.add_looks(id, nodes.keys() - parts.gone, looks)
+    _change_looks(writer, looks, source, graph)
+    document = _with_itself(writer.finish(), graph, catalog)
+    try:
+        again = import_documents(workflow=document).graph
+    except GraphFileError:
+        return None
+    if shape(again, catalog) != shape(graph, catalog):
+        return None
+    return Exported(document, tuple(target.remarks))
+
+
+def _add(
+    target: TargetGraph,
+    writer: WorkflowWriter,
+    graph: Graph,
+    like: Mapping[str, Mapping[str, Any]],
+) -> None:
+    """The nodes and their wires; `like`: those of theirs that they were, by id."""
+    for node, place in laid_out(target.nodes.values(), inside(graph.view, "nodes")):
+        writer.add(node, place, None if node.beside else like.get(node.id))
+    for node in target.nodes.values():
+        for name, value in node.inputs.items():
+            if isinstance(value, Wire):
+                writer.connect(value, node.id, name)
+
+
+def _change_looks(
+    writer: WorkflowWriter, changes: Changes, source: KeptSource, graph: Graph
+) -> None:
+    for id, title in changes.titles.items():
+        writer.set_title(id, title)
     for id, by in changes.moved.items():
         writer.move(id, by)
     writer.change_frames(source.before.view.get("frames", ()), graph.view.get("frames", ()))
     writer.change_notes(source.before.view.get("notes", ()), graph.view.get("notes", ()))
-    return Exported(_with_itself(writer.finish(), graph, catalog), tuple(changes.remarks))
+
+
+def _output_names(
+    nodes: Mapping[str, Mapping[str, Any]], ids: Mapping[str, str]
+) -> dict[str, list[str]]:
+    return {
+        ours: [text(output.get("name")) for output in objects(nodes.get(id, {}), "outputs")]
+        for ours, id in ids.items()
+    }
 
 
 def _written(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource | None) -> Exported:
@@ -96,26 +168,18 @@ def _written(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource |
     document: Mapping[str, Any] = source.documents.get("workflow", {}) if source else {}
     classes, ids = _known(source)
     nodes = {text(node.get("id")): node for node in objects(document, "nodes")}
-    named = {
-        ours: [text(output.get("name")) for output in objects(nodes.get(id, {}), "outputs")]
-        for ours, id in ids.items()
-    }
+    named = _output_names(nodes, ids)
     first = workflow_format.last_id(document) + 1
     target = translate(graph, catalog, classes=classes, ids=ids, named=named, first=first)
     base = {name: value for name, value in document.items() if name not in _OF_NODES}
     if document:
         extra = inside(document, "extra")
         base["extra"] = {name: said for name, said in extra.items() if name not in _EXTRA_OF_NODES}
-        if names := workflow_format.inner_graphs(document):
-            said = f"the insides of {listed(names)} stand there among the other nodes"
+        if inner := workflow_format.inner_graphs(document):
+            said = f"the insides of {listed(inner.values())} stand there among the other nodes"
             target.remarks.append(Remark("", said))
     writer = WorkflowWriter(base, _sockets(target, catalog))
-    for node, place in laid_out(target.nodes.values(), inside(graph.view, "nodes")):
-        writer.add(node, place, nodes.get(node.id) if node.id == ids.get(node.ours) else None)
-    for node in target.nodes.values():
-        for name, value in node.inputs.items():
-            if isinstance(value, Wire):
-                writer.connect(value, node.id, name)
+    _add(target, writer, graph, {id: nodes[id] for id in ids.values() if id in nodes})
     writer.change_frames((), graph.view.get("frames", ()))
     writer.change_notes((), graph.view.get("notes", ()))
     return Exported(_with_itself(writer.finish(), graph, catalog), tuple(target.remarks))

@@ -71,6 +71,7 @@ class Imported:
     remarks: tuple[Remark, ...] = ()
     mapped: int = 0
     sources: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    outputs: Mapping[Wire, Link] = field(default_factory=dict)
     program: str = "ComfyUI"
 
     @property
@@ -135,6 +136,7 @@ class _GraphBuilder:
     def __init__(self, source: SourceGraph, catalog: Mapping[str, NodeSpec]) -> None:
         self._source, self._catalog = source, catalog
         self._outputs: dict[Wire, _Found] = {}
+        self._links: dict[Wire, Link] = {}  # those of outputs that nobody uses, too
         self._nodes: dict[str, Node] = {}
         self._dots: dict[str, dict[str, tuple[Bend, ...]]] = {}
         # Of the node that is being made: where the wires from these outputs bend.
@@ -175,6 +177,11 @@ class _GraphBuilder:
             elif node.mode == "bypassed":
                 found = self._passed_on(node, found, slots)
             self._outputs |= {Wire(id, slot): found.get(slot) for slot in slots}
+            self._links |= {
+                Wire(id, slot): out.link
+                for slot, out in found.items()
+                if isinstance(out, MappedOutput) and out.link
+            }
         graph = without_slips(_plain(Graph(self._nodes)), self._catalog)
         graph, renamed = folded(graph)
         graph, shifts, in_doubt = with_flux_shift(graph)
@@ -194,7 +201,11 @@ class _GraphBuilder:
             remarks.append(Remark(renamed.get(ours, ours), said))
         in_doubt += [*doubts(graph, self._catalog), *drawn_on_cards(graph)]
         remarks += [Remark(id, text) for id, text in in_doubt]
-        return Imported(graph, self._placeholders, tuple(remarks), self._count, sources)
+        links = {
+            wire: replace(link, source=renamed.get(link.source, link.source))
+            for wire, link in self._links.items()
+        }
+        return Imported(graph, self._placeholders, tuple(remarks), self._count, sources, links)
 
     def _mapped(self, node: SourceNode) -> Outputs | None:
         """What its outputs lead to; None where it is not known, or says what cannot be taken."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -65,7 +65,7 @@ class KeptSource:
         now, before = self._now, self.before
         if now.nodes.keys() != before.nodes.keys():
             return False
-        if any(not self._is_same(id) for id in now.nodes):
+        if any(not self.is_same(id) for id in now.nodes):
             return False
         return not looks or not (self._looks_changed() or self.frames_or_notes_changed())
 
@@ -85,7 +85,7 @@ class KeptSource:
             if now.nodes[id].inputs != before.nodes[id].inputs:
                 return None
             theirs = self.imported.sources.get(id, ())
-            if not self._is_same(id):
+            if not self.is_same(id):
                 if not theirs or not all(one in classes for one in theirs):
                     return None
                 if len(theirs) > 1:
@@ -93,17 +93,21 @@ class KeptSource:
                         return None
                 elif not self._value_changes(theirs[0], classes[theirs[0]], found):
                     return None
-            place = self._place_changes(id)
-            title = now.nodes[id].title
-            if place or title != before.nodes[id].title:
-                if not theirs or theirs[-1] not in classes:
-                    continue  # inside of another: it stands nowhere there
-                there = theirs[-1]  # of several that which the others lead to
-                if place:
-                    found.moved.setdefault(there, place)
-                if title != before.nodes[id].title:
-                    found.titles[there] = title
+            self.add_looks(id, classes, found)
         return found
+
+    def add_looks(self, id: str, classes: Collection[str], found: Changes) -> None:
+        """The title of a node, and its place, where they are others; not of one inside of another,
+        which stands nowhere there."""
+        theirs = self.imported.sources.get(id, ())
+        if not theirs or theirs[-1] not in classes:
+            return
+        there = theirs[-1]  # of several that which the others lead to
+        if place := self._place_changes(id):
+            found.moved.setdefault(there, place)
+        title = self._now.nodes[id].title
+        if title != self.before.nodes[id].title:
+            found.titles[there] = title
 
     def _value_changes(self, id: str, type: str, found: Changes) -> bool:
         """Whether all that is other in a node of theirs are values and its mode."""
@@ -164,7 +168,8 @@ class KeptSource:
         target = translate(graph, self._catalog, only=ours, known=known, classes=classes)
         return list(target.nodes.values()), target.remarks
 
-    def _is_same(self, id: str) -> bool:
+    def is_same(self, id: str) -> bool:
+        """Whether a node of ours has the values and wires that it had."""
         one, other = self._now.nodes[id], self.before.nodes[id]
         if (one.type, one.mode, one.inputs, one.extra) != (
             other.type,

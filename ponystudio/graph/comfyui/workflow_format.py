@@ -7,7 +7,7 @@ pass a wire on, group nodes and subgraphs. Muted and bypassed nodes stay, and sa
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -82,16 +82,23 @@ def last_id(document: Mapping[str, Any]) -> int:
     return max([0, *filter(None, map(whole, (*said, *classes(document))))])
 
 
-def inner_graphs(document: Mapping[str, Any]) -> list[str]:
-    """The titles of its nodes that have graphs of their own inside."""
+def inner_graphs(document: Mapping[str, Any]) -> dict[str, str]:
+    """The titles of its nodes that have graphs of their own inside, by id."""
     inner = {text(item.get("id")) for item in _definitions(document)}
     groups = inside(inside(document, "extra"), "groupNodes")
-    return [
-        text(node.get("title")) or type
+    return {
+        text(node.get("id")): text(node.get("title")) or type
         for node in objects(document, "nodes")
         if isinstance(type := node.get("type"), str)
         and (type in inner or group_name(type) in groups)
-    ]
+    }
+
+
+def wires_of(document: Mapping[str, Any]) -> Callable[[str, int], Wire | None]:
+    """What says which output of a node that runs stands behind an output of a node of it, by that
+    node's id and the number of the output; None where none does. Raises GraphFileError."""
+    reading, top = _Reading(document), _Scope(_Blueprint(document))
+    return lambda id, out: reading.wire_behind(top, id, out)
 
 
 @dataclass(frozen=True)
@@ -405,6 +412,12 @@ class _Reading:
             there.scope.traced[there.link] = found
             found = _bent(found, there.bends)
         return found
+
+    def wire_behind(self, scope: _Scope, id: str, out: int) -> Wire | None:
+        found = self._behind(scope, id, out)
+        if isinstance(found, _Further):
+            found = self._trace(found.scope, found.link)
+        return found if isinstance(found, Wire) else None
 
     def _behind(self, scope: _Scope, id: str, out: int) -> Wire | _Literal | _Further | None:
         """What an output of a node gives, or where to look further."""

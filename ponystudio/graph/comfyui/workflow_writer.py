@@ -110,10 +110,7 @@ class WorkflowWriter:
         self._links += 1
         place = next(i for i, item in enumerate(node["inputs"]) if item.get("name") == name)
         node["inputs"][place]["link"] = self._links
-        outputs = source.setdefault("outputs", [])
-        while len(outputs) <= wire.slot:
-            outputs.append({"name": f"output {len(outputs)}", "type": "*", "links": None})
-        output = outputs[wire.slot]
+        output = self._output(source, wire.slot)
         output["links"] = [*listed(output, "links"), self._links]
         type = output.get("type", "*")
         ends = [source["id"], wire.slot, node["id"], place, type]
@@ -151,6 +148,19 @@ class WorkflowWriter:
         for flag in ("collapsed", "pinned"):
             if flag in place:
                 _set_flag(node, flag, place[flag])
+
+    def lead(self, link: int, wire: Wire) -> None:
+        """A link that is there comes from another output now."""
+        source = self._nodes[wire.source]
+        for found in self.document["links"]:
+            if _link_id(found) != link:
+                continue
+            if isinstance(found, dict):
+                found |= {"origin_id": source["id"], "origin_slot": wire.slot}
+            else:
+                found[1:3] = source["id"], wire.slot
+        output = self._output(source, wire.slot)
+        output["links"] = [*listed(output, "links"), link]
 
     def _remove_link(self, id: Any) -> None:
         links = self.document["links"]
@@ -199,6 +209,12 @@ class WorkflowWriter:
                 id = max([0, *(n for node in [*nodes, *kept] if (n := whole(node.get("id"))))]) + 1
                 kept.append({"id": id, **_FRESH_NOTE, "type": "MarkdownNote", **note(said)})
         nodes[:] = [node for node in nodes if node.get("type") not in NOTES] + kept
+
+    def _output(self, node: dict[str, Any], slot: int) -> dict[str, Any]:
+        outputs: list[dict[str, Any]] = node.setdefault("outputs", [])
+        while len(outputs) <= slot:
+            outputs.append({"name": f"output {len(outputs)}", "type": "*", "links": None})
+        return outputs[slot]
 
     def finish(self) -> dict[str, Any]:
         """The document, with its counters."""

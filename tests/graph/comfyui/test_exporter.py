@@ -423,7 +423,7 @@ def check_wiring(document):
     for item in document["nodes"]:
         assert {i["link"] for i in item["inputs"] if i["link"] is not None} <= seen
         assert {x for out in item["outputs"] for x in out["links"] or []} <= seen
-        assert len(item["pos"]) == len(item["size"]) == 2
+        assert len(item["pos"]) == len(item.get("size", (0, 0))) == 2
         if signature := signatures().get(item["type"]):
             wanted = sum(values for _, _, values in signature.inputs)
             assert len(item.get("widgets_values", [])) == wanted, item["type"]
@@ -733,3 +733,143 @@ def touches(graph):
             yield changed(graph, id, **{numbers[0]: each.params[numbers[0]] + 1})
             break
     yield graph.with_nodes([node("mine", "core.solid_mask")])
+
+
+# Subgraphs
+
+INNER = {
+    "id": "uuid-1", "name": "Words", "version": 1, "revision": 0,
+    "inputs": [{"id": "a", "name": "clip", "type": "CLIP", "linkIds": [1]},
+               {"id": "b", "name": "text", "type": "STRING", "linkIds": [2]}],
+    "outputs": [{"id": "c", "name": "CONDITIONING", "type": "CONDITIONING", "linkIds": [3]}],
+    "nodes": [
+        {"id": 50, "type": "CLIPTextEncode", "pos": [0, 0],
+         "inputs": [{"name": "clip", "type": "CLIP", "link": 1},
+                    {"name": "text", "type": "STRING", "link": 2, "widget": {"name": "text"}}],
+         "outputs": [{"name": "CONDITIONING", "type": "CONDITIONING", "links": [3]}],
+         "widgets_values": ["inner"]},
+    ],
+    "links": [
+        {"id": 1, "origin_id": -10, "origin_slot": 0, "target_id": 50, "target_slot": 0,
+         "type": "CLIP"},
+        {"id": 2, "origin_id": -10, "origin_slot": 1, "target_id": 50, "target_slot": 1,
+         "type": "STRING"},
+        {"id": 3, "origin_id": 50, "origin_slot": 0, "target_id": -20, "target_slot": 0,
+         "type": "CONDITIONING"},
+    ],
+}  # fmt: skip
+
+
+def instance(id, words, link):
+    return {"id": id, "type": "uuid-1", "pos": [400, 100 * id], "strange": id,
+            "inputs": [{"name": "clip", "type": "CLIP", "link": link},
+                       {"name": "text", "type": "STRING", "widget": {"name": "text"},
+                        "link": None}],
+            "outputs": [{"name": "CONDITIONING", "type": "CONDITIONING", "links": [link + 10]}],
+            "widgets_values": [words]}  # fmt: skip
+
+
+NESTED = {
+    "last_node_id": 9, "last_link_id": 30, "version": 0.4,
+    "definitions": {"subgraphs": [INNER]},
+    "nodes": [
+        {"id": 1, "type": "CheckpointLoaderSimple", "pos": [0, 0], "inputs": [],
+         "outputs": [{"name": "MODEL", "type": "MODEL", "links": [3]},
+                     {"name": "CLIP", "type": "CLIP", "links": [1, 2]},
+                     {"name": "VAE", "type": "VAE", "links": []}],
+         "widgets_values": ["a.safetensors"]},
+        instance(2, "a pony", 1), instance(3, "blurry", 2),
+        {"id": 4, "type": "EmptyLatentImage", "pos": [400, 500], "inputs": [],
+         "outputs": [{"name": "LATENT", "type": "LATENT", "links": [4]}],
+         "widgets_values": [64, 64, 1]},
+        {"id": 5, "type": "KSampler", "pos": [800, 0],
+         "inputs": [{"name": "model", "type": "MODEL", "link": 3},
+                    {"name": "positive", "type": "CONDITIONING", "link": 11},
+                    {"name": "negative", "type": "CONDITIONING", "link": 12},
+                    {"name": "latent_image", "type": "LATENT", "link": 4}],
+         "outputs": [{"name": "LATENT", "type": "LATENT", "links": []}],
+         "widgets_values": [5, "fixed", 20, 8, "euler", "normal", 1]},
+    ],
+    "links": [[1, 1, 1, 2, 0, "CLIP"], [2, 1, 1, 3, 0, "CLIP"], [3, 1, 0, 5, 0, "MODEL"],
+              [11, 2, 0, 5, 1, "CONDITIONING"], [12, 3, 0, 5, 2, "CONDITIONING"],
+              [4, 4, 0, 5, 3, "LATENT"]],
+    "extra": {},
+}  # fmt: skip
+
+
+def rejoined(graph):
+    exported = export_workflow(graph, CATALOG)
+    document = json.loads(json.dumps(exported.document))
+    assert shape(import_document(document).graph, CATALOG) == shape(graph, CATALOG)
+    return theirs(document), document, [remark.text for remark in exported.remarks]
+
+
+def test_subgraphs_stand_where_a_node_joined():
+    graph = kept(import_document(NESTED).graph)
+    mine = node("mine", "core.decode_latent", {"latent": "sample_5.latent",
+                                               "vae": "load_checkpoint_1.vae"})  # fmt: skip
+    now, document, said = rejoined(graph.with_nodes([mine]))
+    assert said == []
+    assert document["definitions"] == NESTED["definitions"]
+    assert (now[2], now[3]) == (instance(2, "a pony", 1), instance(3, "blurry", 2))
+    check_wiring(document)
+    assert "VAEDecode" in {each["type"] for each in now.values()}
+
+
+def test_subgraphs_stand_where_what_they_lead_to_is_another():
+    graph = kept(import_document(NESTED).graph)
+    lora = node("lora", "core.apply_lora",
+                {"model": "load_checkpoint_1.model", "clip": "load_checkpoint_1.clip"},
+                file="l.safetensors")  # fmt: skip
+    sampler = graph.nodes["sample_5"]
+    sampler = replace(sampler, inputs={**sampler.inputs, "model": Link("lora", "model")})
+    now, document, said = rejoined(graph.with_nodes([lora, sampler]))
+    assert said == []
+    assert {**now[2], "outputs": 0} == {**instance(2, "a pony", 1), "outputs": 0}
+    assert now[5]["type"] == "KSampler"
+    assert [item["link"] for item in now[5]["inputs"][1:3]] != [None, None]
+    check_wiring(document)
+    assert len(document["definitions"]["subgraphs"]) == 1
+
+
+def test_subgraphs_stand_where_what_leads_to_them_is_another():
+    graph = kept(import_document(NESTED).graph)
+    clip = node("load_checkpoint_1", "core.load_clip", files=[{"file": "clip", "on": True}])
+    nodes = {**graph.nodes, clip.id: clip}
+    model = node("model", "core.load_model", file="m.safetensors")
+    sampler = nodes["sample_5"]
+    links = {**sampler.inputs, "model": Link("model", "model")}
+    nodes |= {"model": model, "sample_5": replace(sampler, inputs=links)}
+    now, document, said = rejoined(replace(graph, nodes=nodes))
+    assert said == []
+    (loader,) = [each for each in now.values() if each["type"] == "CLIPLoader"]
+    assert loader["outputs"][0]["links"] == [1, 2]
+    assert now[2]["inputs"] == instance(2, "a pony", 1)["inputs"]
+    check_wiring(document)
+
+
+def test_a_subgraph_that_was_changed_inside_is_written_out():
+    graph = kept(import_document(NESTED).graph)
+    (inner,) = [id for id, n in graph.nodes.items() if n.params.get("text") == "a pony"]
+    now, document, said = rejoined(changed(graph, inner, text="a unicorn"))
+    assert (2 in now, now[3]) == (False, instance(3, "blurry", 2))
+    assert said == []
+    (words,) = [each for each in now.values() if each["type"] == "CLIPTextEncode"]
+    assert words["widgets_values"] == ["a unicorn"]
+    both = changed(changed(graph, inner, text="x"), "sample_5", cfg=2.0)
+    (other,) = [id for id, n in graph.nodes.items() if n.params.get("text") == "blurry"]
+    now, document, said = rejoined(changed(both, other, text="y"))
+    assert "definitions" not in document
+    assert said == ["the insides of uuid-1, uuid-1 stand there among the other nodes"]
+
+
+def test_the_output_of_a_subgraph_feeds_what_joined():
+    graph = kept(import_document(NESTED).graph)
+    (inner,) = [id for id, n in graph.nodes.items() if n.params.get("text") == "a pony"]
+    mine = node("mine", "core.zero_prompt", {"conditioning": f"{inner}.conditioning"})
+    now, document, said = rejoined(graph.with_nodes([mine]))
+    (zero,) = [each for each in now.values() if each["type"] == "ConditioningZeroOut"]
+    link = zero["inputs"][0]["link"]
+    assert now[2]["outputs"][0]["links"] == [11, link]
+    assert said == []
+    check_wiring(document)
