@@ -64,7 +64,10 @@ class Facts(Lines):
             whole = self.tr("Graph and receipt inside") if picture.receipt else self.tr("Inside")
             line(self.tr("graph"), spanned("✓ ", "ok") + spanned(whole, "ok"))
         else:
-            line(self.tr("graph"), spanned(self.tr("None inside"), "text3"))
+            none = (
+                self.tr("None, but all that makes one") if picture.opens else self.tr("None inside")
+            )
+            line(self.tr("graph"), spanned(none, "text3"))
         line(self.tr("marked as"), plain(self._origin(picture.source_type)))
         for licence in picture.licences:
             line(self.tr("licence"), plain(licence))

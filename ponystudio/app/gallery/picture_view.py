@@ -196,7 +196,7 @@ def picture_menu(
         tr("Open its graph"),
         "graph",
         lambda: actions.open_graph(last),
-        one is not None and one.has_graph,
+        one is not None and one.opens,
     )
     entry(
         tr("Use its seed"),

@@ -138,8 +138,8 @@ class SidePanel(QScrollArea):
             if tells
             else self.tr("This picture does not say how it was made")
         )
-        self.graph_button.setEnabled(picture.has_graph)
-        why = "" if picture.has_graph else self.tr("This picture carries no graph")
+        self.graph_button.setEnabled(picture.opens)
+        why = "" if picture.opens else self.tr("This picture carries no graph")
         self.graph_button.setToolTip(tip(why))
         self.seed_button.setEnabled(picture.seed is not None)
 

@@ -64,6 +64,11 @@ class PictureRecord:
     def has_graph(self) -> bool:
         return bool(self.graph_hash)
 
+    @property
+    def opens(self) -> bool:
+        """Whether there is a graph to open: its own, or one made of what it says."""
+        return self.has_graph or self.steps is not None
+
 
 def is_picture_name(name: str) -> bool:
     """Whether a file's name is that of a picture that is whole: drafts begin with a dot."""

@@ -7,6 +7,7 @@ import json
 from PIL import Image
 from PySide6.QtWidgets import QLabel
 
+from helpers import foreign_pictures
 from helpers.gallery import COLORS, CONTROL, color_at, film_click
 from ponystudio.graph.digital_source import COMPOSITE
 from ponystudio.graph.formats.embedded_metadata import RECEIPT
@@ -55,6 +56,20 @@ def test_what_does_not_tell_how_it_was_made_cannot_be_verified(gallery, results,
     qtbot.waitUntil(lambda: gallery.listing.row(output / "plain.png") >= 0)
     gallery.show_paths([output / "plain.png"])
     qtbot.waitUntil(lambda: gallery.current().name == "plain.png")
+    assert not gallery.side.verify_button.isEnabled()
+
+
+def test_another_programs_picture_opens_as_the_graph_that_makes_it(gallery, results, output, qtbot):
+    for name, data in (
+        ("theirs.png", foreign_pictures.png(foreign_pictures.WRITERS["SwarmUI"])),
+        ("nobodys.png", foreign_pictures.png({"Author": "me"})),
+    ):
+        (output / name).write_bytes(data)
+        results.index.add(output / name)
+        qtbot.waitUntil(lambda path=output / name: gallery.listing.row(path) >= 0)
+        gallery.show_paths([output / name])
+        qtbot.waitUntil(lambda name=name: gallery.current().name == name)
+        assert gallery.side.graph_button.isEnabled() is (name == "theirs.png")
     assert not gallery.side.verify_button.isEnabled()
 
 
