@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 from ponystudio.graph.generation import json_values as values
 from ponystudio.graph.generation.generation_params import (
@@ -110,7 +110,13 @@ def _read_new(said: Mapping[str, Any]) -> GenerationParams:
         if name not in same and (value := said.get(name)) not in (None, False, 0, "", [], {}):
             told = "" if isinstance(value, list | Mapping) else f" {values.plainly(value)}"
             if name != "refiner_positive_aesthetic_score" or said.get("refiner_model"):
-                remarks.append(f"InvokeAI's {title}{told} is left out")
+                remarks.append(f"left out: InvokeAI's {title}{told}")
+    by_card = values.name(said.get("rand_device")).startswith("cuda")
+    if by_card:
+        remarks.append(
+            "its noise was drawn on a graphics card of which the text says nothing: that of large"
+            " pictures depends on how many threads it runs at once"
+        )
     encoders = (_model(said.get(name)) for name in ("clip_embed_model", "t5_encoder"))
     return GenerationParams(
         program=PROGRAM,
@@ -132,7 +138,8 @@ def _read_new(said: Mapping[str, Any]) -> GenerationParams:
         rescale=values.number(said.get("cfg_rescale_multiplier"), 0, 1) or 0.0,
         clip_skip=skip + 1 if skip else 0,
         seed=values.whole(said.get("seed")) or 0,
-        noise=_noise(said),
+        noise="nvidia" if by_card else "cpu",
+        threads=None if by_card else 0,
         width=width or 512,
         height=height or width or 512,
         source=_source(said),
@@ -170,10 +177,6 @@ def _loras(said: Mapping[str, Any]) -> list[UsedLora]:
             strength = 1.0 if weight is None else weight
             found.append(UsedLora(used.name, strength, strength))
     return found
-
-
-def _noise(said: Mapping[str, Any]) -> Literal["cpu", "nvidia"]:
-    return "nvidia" if values.name(said.get("rand_device")).startswith("cuda") else "cpu"
 
 
 def _source(said: Mapping[str, Any]) -> Source | None:
@@ -303,11 +306,11 @@ def _of_old(
     cfg = values.number(image.get("cfg_scale"), 0, 1000)
     strength = values.number(image.get("strength"), 0, 1)
     remarks += [
-        f"InvokeAI's {title} is left out" for name, title in _UNMATCHED.items() if image.get(name)
+        f"left out: InvokeAI's {title}" for name, title in _UNMATCHED.items() if image.get(name)
     ]
     variations = image.get("variations")
     if variations:
-        remarks.append("InvokeAI's variations are left out")
+        remarks.append("left out: InvokeAI's variations")
     over_picture = image.get("init_image") or image.get("type") == "img2img"
     return GenerationParams(
         program=PROGRAM,

@@ -83,11 +83,12 @@ def test_what_changes_the_picture_and_is_not_done_is_told():
     params = read(
         controlnets=[{}], seamless_x=True, positive_style_prompt="", clip_skip=1, rand_device="cuda"
     )
-    assert params.remarks == (
-        "InvokeAI's ControlNets is left out",
-        "InvokeAI's seamless x on is left out",
+    assert params.remarks[:2] == (
+        "left out: InvokeAI's ControlNets",
+        "left out: InvokeAI's seamless x on",
     )
-    assert (params.clip_skip, params.noise) == (2, "nvidia")
+    assert "graphics card" in params.remarks[2]
+    assert (params.clip_skip, params.noise, params.threads) == (2, "nvidia", None)
     assert "blend" in read(positive_prompt='("a", "b").blend(1, 1)').remarks[0]
 
 
