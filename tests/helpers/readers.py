@@ -153,8 +153,12 @@ def _prompt(dialect: str) -> Callable[[str], object]:
 
 def _infotext(text: str) -> object:
     from ponystudio.graph.generation import infotext
+    from ponystudio.graph.generation.generation_graph import graph_of
+    from ponystudio.graph.generation.infotext_writer import write
 
-    return infotext.read(text)
+    params = infotext.read(text)
+    infotext.read(write(params))
+    return graph_of(params)
 
 
 def _yaml(data: bytes) -> object:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from itertools import chain
@@ -220,6 +221,10 @@ class _PassesBuilder:
         if params.clip_skip:
             values["clip_skip"] = params.clip_skip
         self._add(id, "core.encode_prompt", 1, values, title, clip=clip)
+        if params.dialect == "a1111":
+            for what, pattern in _BY_STEPS.items():
+                if pattern.search(text):
+                    self._tell(id, f"{what} is read as plain text, and the same at every step")
         link = Link(id, "conditioning")
         if params.guidance is not None and not id.endswith("negative"):
             told = f"{id}_guidance"
@@ -506,6 +511,12 @@ class _PassesBuilder:
         self._bottoms[column] = top + math.ceil(height / _GRID) * _GRID + _GAP
 
 
+# What A1111 does by steps, or with several prompts.
+_BY_STEPS: Mapping[str, re.Pattern[str]] = {
+    "[from:to:when]": re.compile(r":\s*+[\d.]++\s*+(?<!\\)\]"),
+    "[a|b]": re.compile(r"(?<!\\)\[[^\[\]|]*+\|[^\[\]]*+\]"),
+    "AND": re.compile(r"\bAND\b"),
+}
 # How hashes are called, by whether they are a LoRA's and by their length in letters.
 _HASHES: Mapping[tuple[bool | None, int], str] = {
     (False, 8): "autov1",

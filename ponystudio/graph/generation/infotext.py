@@ -40,6 +40,7 @@ _LISTED_HASH = re.compile(r": ?(?P<hash>[0-9a-fA-F]++)(?:, |,?\Z)")
 _HEX = re.compile(r"[0-9a-f]{1,64}")
 _NO_TAG = re.compile(r"[<>:]")
 _LORA_KINDS = ("lora", "lycoris", "locon", "dora")
+_MOST_INSIDE = 5
 _SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
 _NAME_AND_HASH = re.compile(r"(?P<name>[^\[\]]*+)\[(?P<hash>[0-9a-fA-F]{1,64})\]\s*")
 _ADDED = re.compile(r"(?P<name>[^()]*+)\((?P<hash>[0-9a-fA-F]{1,64})\)\s*")
@@ -191,13 +192,13 @@ class _FieldsReader:
         hashes = self._listed("Lora hashes")
         for name, hash in _hashes(self._left.get("Hashes", "")).items():
             if name.startswith("lora:"):
-                hashes.setdefault(name.removeprefix("lora:"), hash)
+                hashes.setdefault(_tag_name(name.removeprefix("lora:")), hash)
         resources = {
             title: item
             for item in _resources(self._left.get("Civitai resources", ""))
             if item.get("type") in _LORA_KINDS and (title := _title(item))
         }
-        found = tags(text)[:MOST_LISTED]
+        found = [tag for tag in tags(text) if tag.name][:MOST_LISTED]
         loras = [
             UsedLora(tag.name, tag.strength, tag.clip_strength)
             for tag in found
@@ -209,13 +210,13 @@ class _FieldsReader:
                 weight = _weight(item.get("weight"))
                 loras.append(UsedLora(title, weight, weight))
         if not loras:
-            for name in hashes:
+            for name in filter(None, hashes):
                 self._remarks.append(f"The LoRA {_short(name)} is taken in full: no weight is said")
                 loras.append(UsedLora(_tag_name(name)))
         networks = [
             UsedLora(tag.name, tag.strength, tag.strength) for tag in found if tag.kind != "loras"
         ]
-        if network := self._take("Hypernet"):
+        if network := _tag_name(self._take("Hypernet")):
             weight = _weight(self._number("Hypernet strength", 1.0))
             networks.append(UsedLora(network, weight, weight, self._take("Hypernet hash")))
         loras = [
@@ -226,7 +227,11 @@ class _FieldsReader:
             )
             for lora in loras
         ]
-        return without_tags(text).strip(), tuple(loras), tuple(networks)
+        for _ in range(_MOST_INSIDE):  # tags may be left of those that stood around others
+            if (rest := without_tags(text)) == text:
+                break
+            text = rest
+        return text.strip(), tuple(loras), tuple(networks)
 
     def _added(self) -> Iterator[UsedLora]:
         """Of the extension that applied LoRAs before A1111 itself did."""
@@ -269,7 +274,7 @@ class _FieldsReader:
         if vae.name in ("Automatic", "None"):
             vae = UsedModel()
         embeddings = self._listed("TI hashes") | {
-            name.removeprefix("embed:"): hash
+            _tag_name(name.removeprefix("embed:")): hash
             for name, hash in hashes.items()
             if name.startswith("embed:")
         }
@@ -429,6 +434,7 @@ class _FieldsReader:
         width, height = self._pair("Size")
         if not width or not height:
             width, height = 512, 512
+            self._kept.pop("Size", None)
             self._remarks.append("No size is said: 512 × 512 is taken")
         strength = self._value("Denoising strength", _number, "number")
         hires: SecondPass | None = None

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -290,6 +291,15 @@ def test_what_is_not_named_is_told() -> None:
         ("picture", "the picture that it was made from is not named"),
         ("mask", "the mask is not named"),
     }
+
+
+def test_what_a1111_does_by_steps_is_told_of_the_prompt_that_says_it() -> None:
+    params = GenerationParams(
+        model=UsedModel("m"), prompt="[a:b:.5] AND c", negative="[a|b], [c], \\\\[d|e\\\\]"
+    )
+    said = [(remark.node, remark.text.split(" is ")[0]) for remark in graph_of(params).remarks]
+    assert said == [("positive", "[from:to:when]"), ("positive", "AND"), ("negative", "[a|b]")]
+    assert graph_of(replace(params, dialect="comfyui")).remarks == ()
 
 
 def test_numbers_that_no_graph_holds_are_refused() -> None:
