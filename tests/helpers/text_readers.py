@@ -13,7 +13,13 @@ from ponystudio.diffusion.text import prompt_syntax
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.editing import lora_tags
 from ponystudio.graph.formats import clipboard, graph_file
-from ponystudio.graph.generation import infotext
+from ponystudio.graph.generation import (
+    fooocus,
+    generation_reading,
+    infotext,
+    swarmui,
+    weighted_text,
+)
 from ponystudio.graph.output_names import checked_prefix
 from ponystudio.library.recognition import model_notes
 from ponystudio.qt.plain_text import cut, tip
@@ -42,6 +48,15 @@ def _document(name: str) -> Callable[[str], Any]:
 READERS: Mapping[str, Callable[[str], Any]] = {
     "infotext": infotext.read,
     "hashes of LoRAs": lambda text: infotext.read(f"Lora hashes: {json.dumps(text)}"),
+    "a text of any program's": generation_reading.params_of,
+    "prompt of NovelAI": weighted_text.from_novelai,
+    "prompt of InvokeAI": weighted_text.from_invokeai,
+    "prompt of SwarmUI": lambda text: swarmui.read(
+        {"sui_image_params": {"prompt": text, "loras": text, "loraweights": text}}, {}
+    ),
+    "LoRAs of Fooocus": lambda text: fooocus.read(
+        {"base_model": "", "resolution": text, "prompt": text, "lora_combined_1": text}, {}
+    ),
     "prompt, a1111": lambda text: prompt_syntax.parse(text, "a1111"),
     "prompt, comfyui": lambda text: prompt_syntax.parse(text, "comfyui"),
     "notes on a prompt, a1111": lambda text: prompt_syntax.notes(text, "a1111"),
