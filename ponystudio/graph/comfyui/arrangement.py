@@ -277,13 +277,14 @@ class _Plane:
         return value + (shifts[index] if index >= 0 else 0.0)
 
     def _find_contents(self) -> None:
-        """What has its middle in a frame is in it, and frames that lie in it whole."""
+        """What begins in a frame or has its middle there is in it, and frames that lie in it
+        whole."""
         if (len(self.items) + len(self.frames)) * len(self.frames) > _MOST_PAIRS:
             return
         middles = [(item, _middle(item)) for item, _ in self.items]
         for frame, _ in self.frames:
             for item, middle in middles:
-                if _holds(frame, middle, middle):
+                if _holds(frame, middle, middle) or _holds(frame, item.low, item.low):
                     item.frames.append(frame)
             for inner, _ in self.frames:
                 if _area(inner) < _area(frame) and _holds(frame, inner.low, inner.high):

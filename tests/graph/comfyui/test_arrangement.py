@@ -121,6 +121,15 @@ def test_groups_stay_around_what_is_in_them_and_keep_others_out():
     assert graph.view["frames"][0]["hue"] == "mask"
 
 
+def test_what_begins_in_a_group_is_in_it():
+    """A picture that was shown larger than the group that was drawn for it."""
+    graph = imported(
+        node(1, (20, 60), (600, 800), "SaveImage"),
+        groups=[{"title": "save", "bounding": [0, 0, 300, 200]}],
+    )
+    assert holds(frames(graph)["save"], boxes(graph)["save_image_1"])
+
+
 def test_groups_in_groups():
     graph = imported(
         node(1, (40, 80)),
