@@ -60,8 +60,20 @@ def export_prompt(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Exported:
     kept += kept_sources(graph, catalog, "workflow")
     classes, ids = _known(next(iter(kept), None))
     target = translate(effective(graph, catalog), catalog, classes=classes, ids=ids)
-    nodes = [_source_node(node, catalog) for node in target.nodes.values()]
+    nodes = [_source_node(node, catalog) for node in _understood(target)]
     return Exported(api_format.write(nodes), tuple(target.remarks))
+
+
+def _understood(target: TargetGraph) -> list[TargetNode]:
+    """Its nodes without those of ours that nothing reads: for one class that it does not know the
+    server refuses all of a graph."""
+    found: list[TargetNode] = []
+    read: set[str] = set()
+    for node in reversed(target.nodes.values()):
+        if node.id in read or not node.type.startswith(OWN_CLASS):
+            found.append(node)
+            read |= {wire.source for wire in node.inputs.values() if isinstance(wire, Wire)}
+    return found[::-1]
 
 
 def export_workflow(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Exported:
