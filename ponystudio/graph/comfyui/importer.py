@@ -15,7 +15,6 @@ from ponystudio.graph.catalog import shipped_catalog
 from ponystudio.graph.comfyui import api_format, two_documents, workflow_format
 from ponystudio.graph.comfyui.arrangement import arranged
 from ponystudio.graph.comfyui.card_noise import drawn_on_cards
-from ponystudio.graph.comfyui.doubts import doubts, without_slips
 from ponystudio.graph.comfyui.flux_shift import with_flux_shift
 from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import (
@@ -34,6 +33,7 @@ from ponystudio.graph.comfyui.source_graph import (
     Wire,
     size_of,
 )
+from ponystudio.graph.doubtful_values import doubts, without_slips
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
 from ponystudio.graph.plain_json import plain

@@ -1,4 +1,5 @@
-"""Values that are not of the kind, or not among the choices, that our params take."""
+"""Values that other programs wrote, and that are not of the kind, or among the choices, that our
+params take."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ _NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}(\.[0-9]{0,20})?\s*", re.ASCII)
 
 
 def without_slips(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:
-    """The graph with numbers in the place of what ComfyUI would read as those: 20.0 where a whole
+    """The graph with numbers in the place of what other programs read as those: 20.0 where a whole
     number is wanted, "20" where any is."""
     nodes: dict[str, Node] = {}
     for node, spec, value, _ in _wrong(graph, catalog):
