@@ -47,6 +47,10 @@ _ADDED = re.compile(r"(?P<name>[^()]*+)\((?P<hash>[0-9a-fA-F]{1,64})\)\s*")
 _VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:-(\d{1,6}))?")
 # From this version on a sampler's name says no schedule; until that other ᾱ were halved.
 _NAMES_SPLIT, _WHOLE_ALPHAS = (1, 9, 0, 0), (1, 7, 0, 225)
+# From this one on a refiner takes over by the time of the training, which these schedules share
+# out evenly among the steps.
+_SWITCHES_BY_TIME = (1, 8, 0, 0)
+_EVEN = ("normal", "simple", "sgm_uniform", "ddim_uniform")
 # Numbers of an NVIDIA card of fewer threads than all in use have.
 _EVERY_CARD = 40_960
 
@@ -384,7 +388,9 @@ class _FieldsReader:
         )
         offset = self._whole("ENSD")
         batch, index = self._whole("Batch size", 1), self._whole("Batch pos")
-        elements = 4 * (found.width // 8) * (found.height // 8)
+        # Models that are told of guidance, or have text encoders beside them, have larger latents.
+        large = found.guidance is not None or found.text_encoders
+        elements = (16 if large else 4) * (found.width // 8) * (found.height // 8)
         if noise == "nvidia" and threads is None and elements > _EVERY_CARD:
             self._remarks.append(
                 "Its noise was drawn on a graphics card of which the text says nothing: at this"
@@ -541,6 +547,17 @@ class _FieldsReader:
         if not (text := self._take("Refiner")):
             return found
         share = self._number("Refiner switch at", 0.8)
+        by_steps = _version(found.version) < _SWITCHES_BY_TIME or found.program == OWN
+        if said := self._take("Refiner switch by sampling steps"):
+            self._keep("Refiner switch by sampling steps", said)
+            by_steps = True
+        even = found.scheduler in _EVEN
+        if found.scheduler == "auto":
+            even = not found.sampler.startswith(("dpmpp", "dpm_2"))
+        if not by_steps and not even:
+            self._remarks.append(
+                "The refiner takes over at a share of the steps here, and there of the training's"
+            )
         return replace(found, refiner=Refiner(_named(text), min(max(share, 0.0), 1.0)))
 
 

