@@ -2,6 +2,6 @@
 
 May import `library` and `errors`; importing the package itself loads no torch. Start at
 `loading/load.py` for how a model comes to be, at `sampling/run.py` for how a picture does. Rooms,
-each knowing only those before it: `families`; `weights`; `sampling` and `architectures`; `lora`;
-`text`; `images`; `loading`.
+each knowing only those before it: `families`; `weights` and `noise`; `sampling` and
+`architectures`; `lora`; `text`; `images`; `loading`.
 """

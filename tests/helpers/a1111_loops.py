@@ -4,7 +4,7 @@ import itertools
 
 import torch
 
-from ponystudio.diffusion.sampling.philox import PhiloxGenerator
+from ponystudio.diffusion.noise.philox import PhiloxGenerator
 
 POSITIVE, NEGATIVE, CFG = 0.2, -0.1, 5.0
 """What the prompts say to the network, and how strongly they guide."""

@@ -28,7 +28,7 @@ from helpers.a1111_loops import (
 from helpers.denoisers import FunctionDenoiser, prompt
 from helpers.node_context import FakeContext
 from ponystudio.api import A1111Rules, Latent, Model, Noise, Predicts, Sampler
-from ponystudio.diffusion.sampling.philox import PhiloxGenerator
+from ponystudio.diffusion.noise.philox import PhiloxGenerator
 from ponystudio.errors import ParamRange
 from ponystudio_nodes import modifying, sampling, sampling_parts
 

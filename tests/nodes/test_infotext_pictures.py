@@ -26,7 +26,7 @@ from helpers.a1111_loops import (
 from helpers.denoisers import FunctionDenoiser, prompt
 from helpers.node_context import FakeContext
 from ponystudio.api import Latent, Model
-from ponystudio.diffusion.sampling.philox import PhiloxGenerator
+from ponystudio.diffusion.noise.philox import PhiloxGenerator
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.graph.generation.generation_graph import graph_of
 from ponystudio.graph.generation.infotext import read

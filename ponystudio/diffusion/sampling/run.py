@@ -32,8 +32,9 @@ from ponystudio.api import (
 )
 from ponystudio.api.modifiers import find
 from ponystudio.diffusion.families import Family, find_family
+from ponystudio.diffusion.noise import draws
+from ponystudio.diffusion.noise.run_noise import BatchNoise, PictureNoise, RunNoise
 from ponystudio.diffusion.sampling import a1111_rules, parameterisation, unclip
-from ponystudio.diffusion.sampling import noise as noises
 from ponystudio.diffusion.sampling.composition import (
     DenoiserProtocol,
     check_areas,
@@ -60,7 +61,6 @@ from ponystudio.diffusion.sampling.names import (
     find_sampler,
 )
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation, Predictor
-from ponystudio.diffusion.sampling.run_noise import BatchNoise, PictureNoise, RunNoise
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import checked
 from ponystudio.diffusion.sampling.schedules import sigmas as sigmas_of
@@ -209,7 +209,7 @@ def walk(
     float64 on the CPU; with fewer than two `values` come back. Where they end above 0, so does the
     result: its noise is in it. `mask` [1 or B,1,H,W] in 0..1 repaints only where it is 1. `shown`
     is the latent of the picture with a hole at the mask, which models for inpainting are shown.
-    `batch_index` is that of noise.first, `networks` and `rows` those of composition.Composition.
+    `batch_index` is that of draws.first, `networks` and `rows` those of composition.Composition.
     Whatever `on_step` raises ends the run.
 
     Raises ParamChoice for a sampler, or source of noise, that is not there or does not serve the
@@ -273,14 +273,14 @@ def walk(
     if cells is not None:
         # DDIM paints around noise of its own, as ComfyUI does; the others around the first.
         own = sampler.name == "ddim" and rules is None
-        around = noises.first(values.shape, noise.seed + 1).to(latent) if own else drawn.first
+        around = draws.first(values.shape, noise.seed + 1).to(latent) if own else drawn.first
         last = torch.maximum(sigmas[-1], space.sigma_min)
         span = (sigmas[0], last) if find(denoiser.modifiers, Differential) else None
         D = _masked(rules, sampler.name, space)(D, space, cells, latent, around, span)
     between = drawn.brownian(sigmas, gpu=spec.gpu) if spec.brownian else drawn.between()
 
     total = len(sigmas) - 1
-    fresh = noises.scaled(between, float(options.pop("s_noise", 1.0)))
+    fresh = draws.scaled(between, float(options.pop("s_noise", 1.0)))
     process = Process(D, space, fresh, D.both)
     run = samplers()[sampler.name](process, x, sigmas, **options)
     for step, (x, denoised) in enumerate(run, 1):

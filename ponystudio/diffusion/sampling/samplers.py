@@ -9,8 +9,8 @@ from importlib import import_module
 
 from torch import Tensor
 
+from ponystudio.diffusion.noise.draws import Draw
 from ponystudio.diffusion.sampling.names import SAMPLER_SPECS
-from ponystudio.diffusion.sampling.noise import Draw
 from ponystudio.diffusion.sampling.parameterisation import Parameterisation
 
 # D(x, σ): x [B,C,h,w] at noise level σ without its noise.

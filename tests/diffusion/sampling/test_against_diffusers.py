@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from helpers.denoisers import FunctionDenoiser, words
+from ponystudio.diffusion.noise.draws import between
 from ponystudio.diffusion.sampling.guidance import Guided, classifier_free
-from ponystudio.diffusion.sampling.noise import between
 from ponystudio.diffusion.sampling.parameterisation import VP
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas

@@ -5,8 +5,8 @@ import torch
 
 from helpers.denoisers import FLOW, SD1, FunctionDenoiser, prompt
 from ponystudio.diffusion.families import find_family
+from ponystudio.diffusion.noise.draws import first
 from ponystudio.diffusion.sampling.names import SAMPLERS, SCHEDULES
-from ponystudio.diffusion.sampling.noise import first
 from ponystudio.diffusion.sampling.parameterisation import VP
 from ponystudio.diffusion.sampling.run import sample
 from ponystudio.diffusion.sampling.schedules import sigmas

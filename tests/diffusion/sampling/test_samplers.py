@@ -7,8 +7,8 @@ import torch
 from diffusers import TCDScheduler
 
 from helpers.denoisers import Gaussian
+from ponystudio.diffusion.noise.draws import between, brownian, first
 from ponystudio.diffusion.sampling.names import SAMPLER_SPECS
-from ponystudio.diffusion.sampling.noise import between, brownian, first
 from ponystudio.diffusion.sampling.parameterisation import VP, Flow
 from ponystudio.diffusion.sampling.samplers import Process, samplers
 from ponystudio.diffusion.sampling.schedules import sigmas

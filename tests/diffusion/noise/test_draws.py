@@ -7,7 +7,7 @@ import torch
 from torchsde import BrownianTree
 
 from helpers.paths import PARITY
-from ponystudio.diffusion.sampling.noise import between, brownian, first
+from ponystudio.diffusion.noise.draws import between, brownian, first
 
 REFERENCE = {
     seed: values

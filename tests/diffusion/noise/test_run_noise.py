@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from ponystudio.api import A1111Rules, Noise
-from ponystudio.diffusion.sampling.noise import first, turned
-from ponystudio.diffusion.sampling.philox import PhiloxGenerator
-from ponystudio.diffusion.sampling.run_noise import BatchNoise, PictureNoise
+from ponystudio.diffusion.noise.draws import first, turned
+from ponystudio.diffusion.noise.philox import PhiloxGenerator
+from ponystudio.diffusion.noise.run_noise import BatchNoise, PictureNoise
 
 BATCH = torch.zeros(3, 4, 8, 8)
 ONE = BATCH[:1]

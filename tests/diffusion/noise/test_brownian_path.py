@@ -4,7 +4,7 @@ import pytest
 import torch
 from torchsde import BrownianTree
 
-from ponystudio.diffusion.sampling.brownian_path import BrownianPath
+from ponystudio.diffusion.noise.brownian_path import BrownianPath
 
 SHAPE = (1, 4, 8, 8)
 LOW, HIGH = 0.0291671, 14.6146402

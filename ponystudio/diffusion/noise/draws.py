@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor
 
-from ponystudio.diffusion.sampling.brownian_path import BrownianPath
-from ponystudio.diffusion.sampling.philox import PhiloxGenerator
+from ponystudio.diffusion.noise.brownian_path import BrownianPath
+from ponystudio.diffusion.noise.philox import PhiloxGenerator
 
 # The next draw of a generator, float32 of a shape.
 Stream = Callable[[Sequence[int]], Tensor]

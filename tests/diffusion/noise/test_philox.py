@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ponystudio.diffusion.sampling.philox import PhiloxGenerator, philox
+from ponystudio.diffusion.noise.philox import PhiloxGenerator, philox
 
 # Logarithm, sine and cosine differ in their last bits from one library to the next.
 CLOSE = {"rel": 0, "abs": 2e-6}

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ponystudio.api import A1111Rules, Noise
-from ponystudio.diffusion.sampling.noise import (
+from ponystudio.diffusion.noise.draws import (
     Draw,
     Stream,
     between,
