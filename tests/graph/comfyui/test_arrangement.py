@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import sys
 from itertools import combinations
@@ -10,9 +11,12 @@ from itertools import combinations
 import pytest
 
 from helpers.drops import CATALOG
+from helpers.foreign_graphs import mutate
 from helpers.paths import DATA, needs_data
+from ponystudio.errors import GraphFileError
 from ponystudio.graph.comfyui.importer import import_document
 from ponystudio.graph.editing.card_sizes import card_size
+from ponystudio.graph.formats import graph_file
 
 UUID = "8f5f4a0c-0000-4000-8000-000000000001"
 FILES = sorted((DATA / "workflows").glob("*.json"))
@@ -253,6 +257,43 @@ def test_cards_are_placed_in_the_time_of_their_number(make):
 
     steps(40)  # what is read once
     assert steps(800) < 5 * steps(200)
+
+
+def test_mutations_are_placed_or_refused():
+    """Values of other kinds in all places of a graph that has all that stands somewhere."""
+    link = {"id": 1, "origin_id": 4, "origin_slot": 0, "target_id": 3, "target_slot": 0}
+    inner = subgraph(UUID, node(1, (900, 900)), node(2, (900, 1300), type="KSampler"),
+                     groups=[{"title": "group", "bounding": [-60, -40, 3000, 3000]}])  # fmt: skip
+    seed = json.dumps({
+        "nodes": [
+            node(4, (0, 0), type="CheckpointLoaderSimple", outputs=[{"name": "MODEL"}], mode=4),
+            node(3, (500, 0), type="KSampler", color="#232", flags={"pinned": True},
+                 inputs=[{"name": "model", "type": "MODEL", "link": 1}]),
+            node(7, (100, 100), type=UUID),
+            node(8, (100, 100), type="Note", widgets_values=["Read me"]),
+        ],
+        "links": [{**link, "parentId": 1}],
+        "reroutes": [{"id": 1, "pos": [300, 100], "parentId": 2}, {"id": 2, "pos": [30, 100]}],
+        "groups": [{"title": "all", "bounding": [0, 0, 900, 900], "color": "#abc"}],
+        "extra": {"workflowRendererVersion": "Vue"},
+        "definitions": {"subgraphs": [inner]},
+    })  # fmt: skip
+    rng, refused = random.Random("places"), 0
+    for _ in range(500):
+        document = json.loads(seed)
+        for _ in range(rng.choice((1, 2, 4))):
+            mutate(document, rng)
+        try:
+            graph = import_document(document).graph
+        except GraphFileError:
+            refused += 1
+            continue
+        text = graph_file.dumps(graph)
+        assert graph_file.dumps(graph_file.loads(text)) == text
+        for id, looks in graph.view.get("nodes", {}).items():
+            assert id in graph.nodes
+            assert "pos" not in looks or all(map(math.isfinite, looks["pos"]))
+    assert 0 < refused < 250
 
 
 @needs_data
