@@ -13,7 +13,7 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Node
 
-_NUMBER = re.compile(r"\s*[+-]?[0-9]{1,20}(\.[0-9]{0,20})?\s*", re.ASCII)
+_NUMBER = re.compile(r"\s*+[+-]?[0-9]{1,20}(\.[0-9]{0,20})?\s*+", re.ASCII)
 
 
 def without_slips(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:
