@@ -13,6 +13,7 @@ from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open
 from ponystudio.errors import UsageError
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.comfyui.importer import Remark
+from ponystudio.library.graph_families import graph_families
 from ponystudio.pictures.graph_export import TEXT_EXPORTS
 from ponystudio.system.file_names import absolute, as_stored
 
@@ -40,7 +41,9 @@ def main(arguments: Namespace) -> int:
             raise UsageError("A picture needs a file.", remedy="Name one with -o, .png or .svg.")
         _draw(opened, absolute(as_stored(arguments.output)), name)
         return 0
-    exported = TEXT_EXPORTS[arguments.to].write(opened.graph, opened.packs.catalog, name)
+    catalog = opened.packs.catalog
+    families = graph_families(opened.graph, catalog, opened.folders)
+    exported = TEXT_EXPORTS[arguments.to].write(opened.graph, catalog, name, families)
     report(exported.remarks)
     if arguments.output:
         write_text(as_stored(arguments.output), exported.text)

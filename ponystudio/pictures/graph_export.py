@@ -18,6 +18,8 @@ from ponystudio.graph.placeholder import stands_for
 from ponystudio.graph.topology import ancestors, effective, known_value, order
 
 Catalog = Mapping[str, NodeSpec]
+# Those of models, by the names of their files.
+Families = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -29,20 +31,21 @@ class ExportedText:
 @dataclass(frozen=True)
 class TextExport:
     """One way to write a graph: `title` says for whom, `suffix` is the end of its file's name;
-    `write` takes the graph, the catalog and what the graph is called."""
+    `write` takes the graph, the catalog, what the graph is called, and the families of its
+    models, as far as their files are there."""
 
     title: str
     suffix: str
-    write: Callable[[Graph, Catalog, str], ExportedText]
+    write: Callable[[Graph, Catalog, str, Families], ExportedText]
 
 
-def _workflow(graph: Graph, catalog: Catalog, _name: str) -> ExportedText:
-    exported = exporter.export_workflow(graph, catalog)
+def _workflow(graph: Graph, catalog: Catalog, _name: str, families: Families) -> ExportedText:
+    exported = exporter.export_workflow(graph, catalog, families)
     return ExportedText(_json(exported.document), exported.remarks)
 
 
-def _prompt(graph: Graph, catalog: Catalog, _name: str) -> ExportedText:
-    exported = exporter.export_prompt(graph, catalog)
+def _prompt(graph: Graph, catalog: Catalog, _name: str, families: Families) -> ExportedText:
+    exported = exporter.export_prompt(graph, catalog, families)
     return ExportedText(_json(exported.document), exported.remarks)
 
 
@@ -50,7 +53,7 @@ def _json(document: Any) -> str:
     return json.dumps(document, ensure_ascii=False, indent=2) + "\n"
 
 
-def _script(graph: Graph, catalog: Catalog, name: str) -> ExportedText:
+def _script(graph: Graph, catalog: Catalog, name: str, _: Families) -> ExportedText:
     remarks = tuple(
         Remark(id, f"{stands_for(node) or node.type} is not known here, and cannot run")
         for id, node in effective(graph, catalog).nodes.items()
@@ -59,7 +62,7 @@ def _script(graph: Graph, catalog: Catalog, name: str) -> ExportedText:
     return ExportedText(python_script(graph, catalog, title=name), remarks)
 
 
-def _infotext(graph: Graph, catalog: Catalog, _name: str) -> ExportedText:
+def _infotext(graph: Graph, catalog: Catalog, _name: str, _: Families) -> ExportedText:
     """Of the first picture that is saved, else shown. Raises NothingToRun for none."""
     running = effective(graph, catalog)
     saving = [id for type in _SAVING for id in running.nodes if running.nodes[id].type == type]

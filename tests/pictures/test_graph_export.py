@@ -19,7 +19,7 @@ GRAPH = graph_file.read(resource("graphs") / "text-to-picture.json")
 
 @pytest.mark.parametrize("kind", TEXT_EXPORTS)
 def test_the_graph_that_ships_can_be_any(kind):
-    exported = TEXT_EXPORTS[kind].write(GRAPH, CATALOG, "mine")
+    exported = TEXT_EXPORTS[kind].write(GRAPH, CATALOG, "mine", {})
     assert exported.text.endswith("\n")
     if TEXT_EXPORTS[kind].suffix == ".json":
         json.loads(exported.text)
@@ -27,7 +27,7 @@ def test_the_graph_that_ships_can_be_any(kind):
 
 def test_the_text_says_how_the_picture_is_made():
     hashed = Graph(GRAPH.nodes, models={"starter.safetensors": {"sha256": "ab" * 32}})
-    exported = TEXT_EXPORTS["infotext"].write(hashed, CATALOG, "")
+    exported = TEXT_EXPORTS["infotext"].write(hashed, CATALOG, "", {})
     params = infotext.read(exported.text)
     sampler = GRAPH.nodes["sampler"].params
     assert (params.steps, params.seed) == (sampler["steps"], sampler["seed"])
@@ -42,7 +42,9 @@ def test_what_has_no_words_there_is_named():
     save = GRAPH.nodes["save"]
     save = Node("save", save.type, params=save.params, inputs={"image": Link("blur", "image")})
     second = Node("second", save.type, inputs={"image": Link("decode", "image")})
-    exported = TEXT_EXPORTS["infotext"].write(GRAPH.with_nodes([blur, save, second]), CATALOG, "")
+    exported = TEXT_EXPORTS["infotext"].write(
+        GRAPH.with_nodes([blur, save, second]), CATALOG, "", {}
+    )
     assert [(remark.node, remark.text) for remark in exported.remarks] == [
         ("", "it is of the picture of save alone"),
         ("blur", "Blur image has no words there"),
@@ -51,11 +53,11 @@ def test_what_has_no_words_there_is_named():
 
 def test_a_graph_without_a_picture_has_no_text():
     with pytest.raises(NothingToRun):
-        TEXT_EXPORTS["infotext"].write(Graph.of(Node("n", "core.empty_latent")), CATALOG, "")
+        TEXT_EXPORTS["infotext"].write(Graph.of(Node("n", "core.empty_latent")), CATALOG, "", {})
 
 
 def test_a_script_with_a_node_that_is_not_known_says_so():
-    exported = TEXT_EXPORTS["python"].write(Graph.of(Node("n", "comfyui.Strange")), CATALOG, "")
+    exported = TEXT_EXPORTS["python"].write(Graph.of(Node("n", "comfyui.Strange")), CATALOG, "", {})
     assert [(remark.node, remark.text) for remark in exported.remarks] == [
         ("n", "Strange is not known here, and cannot run")
     ]

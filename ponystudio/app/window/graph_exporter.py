@@ -19,6 +19,7 @@ from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import NoticeKind, Notification, Row
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
+from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.widgets.action import ActionSpec
 
 PICTURE = "picture"
@@ -94,9 +95,15 @@ class GraphExporter(QObject):
 
     async def _write(self, document: Document, graph: Graph, kind: str, path: Path) -> None:
         catalog, title = document.catalog, document.title
+        of_documents = self._documents.folders
+        folders = folders_beside(of_documents(), document.path) if of_documents else None
 
         def write() -> tuple[Remark, ...]:
-            exported = TEXT_EXPORTS[kind].write(graph, catalog, title)
+            # Loads readers of all kinds of model files.
+            from ponystudio.library.graph_families import graph_families
+
+            families = graph_families(graph, catalog, folders) if folders else {}
+            exported = TEXT_EXPORTS[kind].write(graph, catalog, title, families)
             write_text(path, exported.text)
             return exported.remarks
 

@@ -123,6 +123,10 @@ class ExportBuilder(Protocol):
     def upstream(self, node: OurNode) -> Iterator[OurNode]:
         """What leads to it, nearest first, itself among them."""
 
+    def family(self, node: OurNode) -> str:
+        """Whose model the node works with, as its file says, else its name; "" where neither
+        does."""
+
     def tell(self, node: OurNode, text: str) -> None:
         """Say what cannot be said there."""
 
@@ -176,6 +180,8 @@ def say(node: OurNode, builder: ExportBuilder, type: str, how: Mapped, **more: A
     inputs: dict[str, Any] = {}
     for theirs, name, convert in names_of(type, how):
         value = node[name]
+        if theirs in more:
+            continue
         try:
             inputs[theirs] = convert(value) if convert and not isinstance(value, Wire) else value
         except Unsaid as unsaid:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from ponystudio.api.spec import NodeSpec
@@ -29,10 +30,11 @@ from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import effective
 
 # What a workflow carries under this name, beside all else, is the graph itself.
-OWN = "ponystudio"
+OWN, OWN_FAMILIES = "ponystudio", "ponystudio_families"
 # Of a document of theirs what says something of nodes and links that are written anew.
 _OF_NODES = ("nodes", "links", "floatingLinks", "reroutes", "definitions", "subgraphs", "groups")
 _EXTRA_OF_NODES = ("groupNodes", "linkExtensions", "reroutes", "ue_links", "links_added_by_ue")
+_UNKNOWN: Mapping[str, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,12 @@ class Exported:
     remarks: tuple[Remark, ...] = ()
 
 
-def export_prompt(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Exported:
+def export_prompt(
+    graph: Graph, catalog: Mapping[str, NodeSpec], families: Mapping[str, str] = _UNKNOWN
+) -> Exported:
     """The graph in the API format: what runs of it, without muted and bypassed nodes.
 
+    `families` are those of models, by the names of their files, where these were looked into.
     Raises Cycle for a graph whose nodes wait for each other.
     """
     kept = list(kept_sources(graph, catalog, "prompt"))
@@ -59,7 +64,9 @@ def export_prompt(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Exported:
             return Exported(_changed(prompt, changes), tuple(changes.remarks))
     kept += kept_sources(graph, catalog, "workflow")
     classes, ids = _known(next(iter(kept), None))
-    target = translate(effective(graph, catalog), catalog, classes=classes, ids=ids)
+    target = translate(
+        effective(graph, catalog), catalog, classes=classes, ids=ids, families=families
+    )
     nodes = [_source_node(node, catalog) for node in _understood(target)]
     return Exported(api_format.write(nodes), tuple(target.remarks))
 
@@ -76,30 +83,39 @@ def _understood(target: TargetGraph) -> list[TargetNode]:
     return found[::-1]
 
 
-def export_workflow(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Exported:
+def export_workflow(
+    graph: Graph, catalog: Mapping[str, NodeSpec], families: Mapping[str, str] = _UNKNOWN
+) -> Exported:
     """The graph in the format of ComfyUI's editor, with places, frames, notes, and itself.
 
-    Raises Cycle for a graph whose nodes wait for each other.
+    `families` as for the other. Raises Cycle for a graph whose nodes wait for each other.
     """
     source = next(kept_sources(graph, catalog, "workflow"), None)
     if source is None:
-        return _written(graph, catalog, next(kept_sources(graph, catalog, "prompt"), None))
+        kept = next(kept_sources(graph, catalog, "prompt"), None)
+        return _written(graph, catalog, kept, families)
     document = source.documents["workflow"]
     if source.is_untouched(looks=True):
         return Exported(document)
     changes = source.changes(workflow_format.classes(document))
     if changes is None:
-        return _rejoined(graph, catalog, source) or _written(graph, catalog, source)
+        rejoined = _rejoined(graph, catalog, source, families)
+        return rejoined or _written(graph, catalog, source, families)
     writer = WorkflowWriter(document)
     for id, values in changes.values.items():
         writer.set_values(id, values)
     for id, mode in changes.modes.items():
         writer.set_mode(id, mode)
     _change_looks(writer, changes, source, graph)
-    return Exported(_with_itself(writer.finish(), graph, catalog), tuple(changes.remarks))
+    return Exported(_with_itself(writer.finish(), graph, catalog, families), tuple(changes.remarks))
 
 
-def _rejoined(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource) -> Exported | None:
+def _rejoined(
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    source: KeptSource,
+    families: Mapping[str, str],
+) -> Exported | None:
     """The document, in which subgraphs that nobody touched stand; None for one without such, and
     where it would come to another graph."""
     parts = StandingParts(graph, source)
@@ -116,6 +132,7 @@ def _rejoined(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource)
         classes=classes,
         ids=ids,
         named=_output_names(nodes, ids),
+        families=families,
         first=workflow_format.last_id(parts.document) + 1,
     )
     handed_on = parts.handed_on(target)
@@ -129,7 +146,7 @@ def _rejoined(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource)
     for id in graph.nodes.keys() - parts.fresh:
         source.add_looks(id, nodes.keys() - parts.gone, looks)
     _change_looks(writer, looks, source, graph)
-    document = _with_itself(writer.finish(), graph, catalog)
+    document = _with_itself(writer.finish(), graph, catalog, families)
     try:
         again = import_documents(workflow=document).graph
     except GraphFileError:
@@ -174,7 +191,12 @@ def _output_names(
     }
 
 
-def _written(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource | None) -> Exported:
+def _written(
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    source: KeptSource | None,
+    families: Mapping[str, str],
+) -> Exported:
     """All of it anew, with what else the document that it came from says of it, and of nodes that
     are still there."""
     document: Mapping[str, Any] = source.documents.get("workflow", {}) if source else {}
@@ -182,7 +204,9 @@ def _written(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource |
     nodes = {text(node.get("id")): node for node in objects(document, "nodes")}
     named = _output_names(nodes, ids)
     first = workflow_format.last_id(document) + 1
-    target = translate(graph, catalog, classes=classes, ids=ids, named=named, first=first)
+    target = translate(
+        graph, catalog, classes=classes, ids=ids, named=named, families=families, first=first
+    )
     base = {name: value for name, value in document.items() if name not in _OF_NODES}
     if document:
         extra = inside(document, "extra")
@@ -194,7 +218,7 @@ def _written(graph: Graph, catalog: Mapping[str, NodeSpec], source: KeptSource |
     _add(target, writer, graph, {id: nodes[id] for id in ids.values() if id in nodes})
     writer.change_frames((), graph.view.get("frames", ()))
     writer.change_notes((), graph.view.get("notes", ()))
-    return Exported(_with_itself(writer.finish(), graph, catalog), tuple(target.remarks))
+    return Exported(_with_itself(writer.finish(), graph, catalog, families), tuple(target.remarks))
 
 
 def _known(source: KeptSource | None) -> tuple[dict[str, str], dict[str, str]]:
@@ -214,12 +238,17 @@ def _known(source: KeptSource | None) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _with_itself(
-    document: dict[str, Any], graph: Graph, catalog: Mapping[str, NodeSpec]
+    document: dict[str, Any],
+    graph: Graph,
+    catalog: Mapping[str, NodeSpec],
+    families: Mapping[str, str],
 ) -> dict[str, Any]:
     """The document with the graph in it, and an id that is the same for the same graph."""
     extra = {name: value for name, value in graph.extra.items() if name != SOURCE}
     own = graph_file.to_json(replace(graph, extra=extra), catalog)
     document["extra"] = {**inside(document, "extra"), OWN: own}
+    if families:  # by them the same is written again
+        document["extra"][OWN_FAMILIES] = dict(families)
     id = str(uuid.uuid5(uuid.NAMESPACE_OID, graph_file.lay_out(own)))
     return {"id": id, "revision": 0, **document}
 

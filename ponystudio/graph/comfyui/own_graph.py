@@ -9,12 +9,11 @@ from typing import Any
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
-from ponystudio.graph.comfyui.exporter import OWN, export_workflow
+from ponystudio.graph.comfyui.exporter import OWN, OWN_FAMILIES, export_workflow
 from ponystudio.graph.comfyui.importer import Imported, Remark, import_documents
 from ponystudio.graph.comfyui.source_graph import inside
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.graph_shape import shape
-from ponystudio.graph.model import Graph
 
 _CHANGED = "it was changed since PonyStudio wrote it: what only PonyStudio says of it is left out"
 _DAMAGED = "what PonyStudio wrote beside it cannot be read"
@@ -25,20 +24,17 @@ def restored(
 ) -> Imported:
     """The import of a workflow, as the very graph that it was written from where its nodes, values
     and wires are still those; else as it is, which is told."""
-    said = inside(workflow, "extra").get(OWN) if isinstance(workflow, Mapping) else None
+    extra = inside(workflow, "extra") if isinstance(workflow, Mapping) else {}
+    said, families = extra.get(OWN), inside(extra, OWN_FAMILIES)
     if not isinstance(said, dict):
         return imported
     specs = catalog or shipped_catalog()
     try:
         own = graph_file.from_json(said)
-        same = shape(_as_written(own, specs), specs) == shape(imported.graph, specs)
+        again = import_documents(workflow=export_workflow(own, specs, families).document)
+        same = shape(again.graph, specs) == shape(imported.graph, specs)
     except (GraphFileError, GraphError):
         return replace(imported, remarks=(*imported.remarks, Remark("", _DAMAGED)))
     if not same:
         return replace(imported, remarks=(*imported.remarks, Remark("", _CHANGED)))
     return Imported(own, mapped=len(own.nodes))
-
-
-def _as_written(own: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:
-    """What becomes of the graph by way of a workflow."""
-    return import_documents(workflow=export_workflow(own, catalog).document).graph

@@ -25,6 +25,16 @@ from ponystudio.graph.placeholder import stands_for
 from ponystudio.graph.plain_json import shown
 from ponystudio.graph.topology import order
 
+# Nodes that name the file of a model; and words in such names, with whose models those are.
+_LOADERS = ("core.load_model", "core.load_checkpoint")
+_WORDS = (
+    ("flux", "flux"),
+    ("auraflow", "aura"),
+    ("auraflow", "pony-v7"),
+    ("auraflow", "pony_v7"),
+    ("sd3", "sd3"),
+)
+
 
 @dataclass(frozen=True)
 class TargetNode:
@@ -59,6 +69,7 @@ def translate(
     classes: Mapping[str, str] = MappingProxyType({}),
     ids: Mapping[str, str] = MappingProxyType({}),
     named: Mapping[str, Sequence[str]] = MappingProxyType({}),
+    families: Mapping[str, str] = MappingProxyType({}),
     first: int = 1,
 ) -> TargetGraph:
     """The graph as nodes of theirs. Raises Cycle for one whose nodes wait for each other.
@@ -66,8 +77,9 @@ def translate(
     `only`: the nodes of ours that are translated, None for all; the outputs of the others are
     `known`. `classes` are those of theirs that nodes of ours were made of, `ids` theirs, and
     `named` what their outputs are called; numbers from `first` on are the ids of the others.
+    `families` are those of models, by the names of their files.
     """
-    builder = _Builder(graph, catalog, dict(known), classes, ids, named, first)
+    builder = _Builder(graph, catalog, dict(known), classes, ids, named, families, first)
     for id in order(graph):
         if only is None or id in only:
             builder.translate(id)
@@ -83,10 +95,12 @@ class _Builder(ExportBuilder):
         classes: Mapping[str, str],
         ids: Mapping[str, str],
         named: Mapping[str, Sequence[str]],
+        families: Mapping[str, str],
         first: int,
     ) -> None:
         self._graph, self._catalog = graph, catalog
         self._classes, self._ids, self._named = classes, ids, named
+        self._families = families
         self.found = TargetGraph(outputs=known)
         used = set(ids.values())
         self._fresh = (id for id in map(str, count(first)) if id not in used)
@@ -239,6 +253,16 @@ class _Builder(ExportBuilder):
                 id for id in dict.fromkeys(sources) if id in self._graph.nodes and id not in seen
             ]
             seen.update(wave)
+
+    def family(self, node: OurNode) -> str:
+        for there in self.upstream(node):
+            if there.node.type == "core.load_clip":
+                return str(there.value("family"))
+            if there.node.type in _LOADERS:
+                file = str(there.value("file"))
+                words = (family for family, word in _WORDS if word in file.lower())
+                return self._families.get(file) or next(words, "")
+        return ""
 
     def tell(self, node: OurNode, text: str) -> None:
         self.found.remarks.append(Remark(node.node.id, text))

@@ -13,6 +13,7 @@ from helpers.running import until
 from ponystudio.app.window.file_dialogs import FileDialogs
 from ponystudio.app.window.graph_exporter import EXPORT_ACTIONS, GraphExporter
 from ponystudio.graph.formats import graph_file
+from ponystudio.graph.model import Node
 from ponystudio.pictures.graph_opening import open_file
 from ponystudio.studio.documents.documents import Documents
 from ponystudio_resources import path as resource
@@ -52,16 +53,17 @@ def test_without_a_document_nothing_is_asked(exporter):
 
 
 def test_a_workflow_is_written_and_what_it_cannot_say_is_told(exporter):
-    exporter.documents.new_from(GRAPH, "Mine")
+    edge = Node("edge", "core.pad_image", params={"fill": "edge"})
+    exporter.documents.new_from(GRAPH.with_nodes([edge]), "Mine")
     exporter.export("comfyui")
     until(lambda: exporter.heard)
     (notice,) = exporter.heard
     assert notice.title == "out.json was written"
     assert notice.kind == "warn"
-    assert any("no words are encoded" in row[1] for row in notice.rows)
+    assert any("edge: fill 'edge' is 'grey' there" in row[1] for row in notice.rows)
     assert exporter._dialogs.asked == [("Mine comfyui", "json")]
     document = json.loads((exporter.folder / "out.json").read_text("utf-8"))
-    assert document["extra"]["ponystudio"]["nodes"].keys() == GRAPH.nodes.keys()
+    assert document["extra"]["ponystudio"]["nodes"].keys() == {*GRAPH.nodes, "edge"}
 
 
 def test_a_picture_is_what_the_canvas_shows(exporter):

@@ -266,6 +266,21 @@ def test_a_shift_is_said_as_the_family_wants_it():
     assert said["max_shift"] == said["base_shift"] == pytest.approx(1.15)
 
 
+@pytest.mark.parametrize(
+    ("family", "scheduler"), [("sdxl", "normal"), ("flux", "simple"), ("sd1", "normal")]
+)
+def test_where_the_family_is_known_its_own_schedule_is_said(family, scheduler):
+    words = node("words", "core.encode_prompt", {"clip": "model.clip"}, dialect="comfyui")
+    links = {"model": "model.model", "positive": "words.conditioning"}
+    sampler = node("s", "core.sample", links, scheduler="auto")
+    exported = export_prompt(Graph.of(MODEL, words, sampler), CATALOG, {"sd/a.safetensors": family})
+    classes = {data["class_type"]: data["inputs"] for data in exported.document.values()}
+    assert classes["KSampler"]["scheduler"] == scheduler
+    assert exported.remarks == ()
+    # Nothing is zeros for SDXL, and the states of no words for others.
+    assert ("ConditioningZeroOut" in classes) == (family == "sdxl")
+
+
 def test_words_with_sizes_are_one_node():
     texts = node("texts", "core.encode_texts", {"clip": "model.clip"}, clip_l="a", clip_g="b")
     sizes = node("sizes", "core.set_sizes", {"conditioning": "texts.conditioning"}, width=512)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -27,6 +28,17 @@ def test_a_graph_that_went_there_and_was_not_changed_comes_back_as_it_was(path):
     graph, document = written(path)
     back = import_text(json.dumps(document))
     assert (back.graph, back.remarks, back.placeholders) == (graph, (), {})
+
+
+@pytest.mark.parametrize("family", ["flux", "sdxl"])
+def test_what_was_known_of_its_models_changes_nothing(family):
+    graph = graph_file.read(resource("graphs") / "text-to-picture.json")
+    sampler = graph.nodes["sampler"]
+    sampler = replace(sampler, params={**sampler.params, "scheduler": "auto"})
+    graph = graph.with_nodes([sampler])
+    families = {"starter.safetensors": family}
+    document = json.loads(json.dumps(export_workflow(graph, CATALOG, families).document))
+    assert restored(import_document(document), document).graph == graph
 
 
 def test_what_only_the_editor_says_changes_nothing():

@@ -170,7 +170,7 @@ def _spoken(node: OurNode, builder: ExportBuilder, *texts: str) -> None:
     said = [str(node.value(name)) for name in texts if not node.is_wired(name)]
     if dialect == "a1111" and any(map(_SYNTAX.search, said)):
         builder.tell(node, "its weights are written for A1111, and weigh otherwise there")
-    if empty == "auto" and not all(said):
+    if empty == "auto" and not all(said) and not builder.family(node):
         builder.tell(node, "no words are encoded like others there; SDXL's are zeros here")
 
 
@@ -211,7 +211,8 @@ def export_prompt(node: OurNode, builder: ExportBuilder) -> Targets:
     _spoken(node, builder, "text")
     said = {"text": node["text"], "clip": _at_layer(node, builder)}
     found = Wire(builder.add(node, "CLIPTextEncode", said), 0)
-    if node["empty"] == "zeros" and not node.is_wired("text") and not node.value("text"):
+    zeros = node["empty"] == "zeros" or (node["empty"] == "auto" and builder.family(node) == "sdxl")
+    if zeros and not node.is_wired("text") and not node.value("text"):
         nothing = {"conditioning": found}
         found = Wire(builder.add(node, "ConditioningZeroOut", nothing, beside="zeros"), 0)
     return {"conditioning": Target(found)}

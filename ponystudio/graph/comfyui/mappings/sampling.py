@@ -460,9 +460,27 @@ def _rescaled(node: OurNode, builder: ExportBuilder) -> Wire | None:
 def with_rescale(node: OurNode, builder: ExportBuilder) -> Targets:
     """Those of ours that rescale guidance themselves."""
     ((type, how),) = Inverse.of(node.node.type, MAPPINGS).rows
-    if node.is_default("rescale"):
-        return say(node, builder, type, how)
-    return say(node, builder, type, how, model=_rescaled(node, builder))
+    more: dict[str, Any] = _scheduled(node, builder)
+    if not node.is_default("rescale"):
+        more["model"] = _rescaled(node, builder)
+    return say(node, builder, type, how, **more)
+
+
+def with_schedule(node: OurNode, builder: ExportBuilder) -> Targets:
+    ((type, how),) = Inverse.of(node.node.type, MAPPINGS).rows
+    return say(node, builder, type, how, **_scheduled(node, builder))
+
+
+def _scheduled(node: OurNode, builder: ExportBuilder) -> dict[str, Any]:
+    """What `scheduler: auto` is for the model, where it is known whose that is."""
+    family = builder.family(node)
+    if node.value("scheduler") != "auto" or node.is_wired("scheduler") or not family:
+        return {}
+    return {"scheduler": "simple" if family in _FLOW else "normal"}
+
+
+# Families whose own schedule falls evenly: their models predict flow.
+_FLOW = frozenset(("flux", "sd3", "auraflow"))
 
 
 def export_prediction(node: OurNode, builder: ExportBuilder) -> Targets:
@@ -487,7 +505,7 @@ _COUNTED = {
 
 def export_shift(node: OurNode, builder: ExportBuilder) -> Targets:
     """What a shift does to a model's time is another thing for each family."""
-    family, shift = _family(node, builder), node["shift"]
+    family, shift = builder.family(node), node["shift"]
     said: dict[str, Any] = {"model": node["model"], "shift": shift}
     type = {"flux": "ModelSamplingFlux", "auraflow": "ModelSamplingAuraFlow"}.get(
         family, "ModelSamplingSD3"
@@ -505,28 +523,11 @@ def export_shift(node: OurNode, builder: ExportBuilder) -> Targets:
     return {"model": Target(Wire(builder.add(node, type, said), 0))}
 
 
-def _family(node: OurNode, builder: ExportBuilder) -> str:
-    """Whose model it is, by the names of files that lead to it."""
-    for there in builder.upstream(node):
-        if there.node.type in ("core.load_model", "core.load_checkpoint"):
-            name = str(there.value("file")).lower()
-            return next((family for family, word in _WORDS if word in name), "")
-    return ""
-
-
-# Words in names of files, and whose models those are.
-_WORDS = (
-    ("flux", "flux"),
-    ("auraflow", "aura"),
-    ("auraflow", "pony-v7"),
-    ("auraflow", "pony_v7"),
-    ("sd3", "sd3"),
-)
-
 EXPORTS: dict[str, NodeExport] = {
     "core.sample": with_rescale,
     "core.sample_steps": with_rescale,
     "core.guide": with_rescale,
+    "core.make_sigmas": with_schedule,
     "core.choose_sampler": export_sampler,
     "core.set_prediction": export_prediction,
     "core.set_shift": export_shift,
