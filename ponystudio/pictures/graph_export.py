@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ponystudio import __version__
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import NothingToRun
 from ponystudio.graph.comfyui import exporter
@@ -75,6 +76,7 @@ def _infotext(graph: Graph, catalog: Catalog, _name: str, _: Families) -> Export
             size=_size(running, catalog, running.nodes[id]),
             catalog=catalog,
             hashes=_hashes(graph),
+            version=f"PonyStudio {__version__}",
         ))
     }  # fmt: skip
     if not texts:
@@ -103,6 +105,7 @@ _SAID = frozenset(
         *("sample_steps", "sample_custom", "choose_sampler", "make_sigmas", "random_noise"),
         *("guide", "guide_one", "empty_latent", "scale_latent", "scale_latent_by"),
         *("encode_image", "upscale_image", "load_upscaler", "scale_image", "scale_image_by"),
+        *("a1111_rules", "apply_hypernetwork", "set_guidance", "set_shift"),
         *("int", "float", "bool", "text", "seed", "load_image", "mask_latent"),
     )
 )
