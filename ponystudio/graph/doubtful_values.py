@@ -13,7 +13,7 @@ from ponystudio.errors import GraphError
 from ponystudio.graph.coercion import coerce
 from ponystudio.graph.model import Graph, Node
 
-_NUMBER = re.compile(r"\s*+[+-]?[0-9]{1,20}(\.[0-9]{0,20})?\s*+", re.ASCII)
+_AS_NUMBER = re.compile(r"\s*+[+-]?[0-9]{1,20}(\.[0-9]{0,20})?\s*+", re.ASCII)
 
 
 def without_slips(graph: Graph, catalog: Mapping[str, NodeSpec]) -> Graph:
@@ -53,7 +53,7 @@ def _error(spec: ParamSpec, value: Any) -> GraphError | None:
 
 
 def _meant(spec: ParamSpec, value: Any) -> Any:
-    if isinstance(value, str) and _NUMBER.fullmatch(value):
+    if isinstance(value, str) and _AS_NUMBER.fullmatch(value):
         value = float(value) if "." in value else int(value)
     if spec.type in ("int", "seed") and isinstance(value, float) and value.is_integer():
         return int(value)
