@@ -277,15 +277,15 @@ class _Plane:
         return value + (shifts[index] if index >= 0 else 0.0)
 
     def _find_contents(self) -> None:
-        """What begins in a frame or has its middle there is in it, and frames that lie in it
-        whole."""
+        """What has its middle in a frame is in it, or begins there and has it in none; and frames
+        that lie in it whole."""
         if (len(self.items) + len(self.frames)) * len(self.frames) > _MOST_PAIRS:
             return
-        middles = [(item, _middle(item)) for item, _ in self.items]
-        for frame, _ in self.frames:
-            for item, middle in middles:
-                if _holds(frame, middle, middle) or _holds(frame, item.low, item.low):
-                    item.frames.append(frame)
+        frames = [frame for frame, _ in self.frames]
+        for item, _ in self.items:
+            for point in (_middle(item), item.low):
+                item.frames = item.frames or [f for f in frames if _holds(f, point, point)]
+        for frame in frames:
             for inner, _ in self.frames:
                 if _area(inner) < _area(frame) and _holds(frame, inner.low, inner.high):
                     inner.frames.append(frame)
@@ -362,10 +362,10 @@ def _end(item: _Item) -> Point:
 
 
 def _widen(frame: _Frame, item: _Item) -> None:
-    """Have a frame go around an item."""
+    """Have a frame go around an item, which lies right of where the frame begins, and below, or
+    stands out there as it does in theirs."""
     for axis, end in enumerate(_end(item)):
         frame.end[axis] = max(frame.end[axis], end + _PADS[axis + 2])
-        frame.place[axis] = min(frame.place[axis], item.place[axis] - _PADS[axis])
 
 
 def _middle(item: _Item) -> Point:

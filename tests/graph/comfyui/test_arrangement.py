@@ -134,6 +134,18 @@ def test_what_begins_in_a_group_is_in_it():
     assert holds(frames(graph)["save"], boxes(graph)["save_image_1"])
 
 
+def test_what_only_touches_a_group_is_not_in_it():
+    groups = [
+        {"title": "left", "bounding": [0, 0, 300, 200]},
+        {"title": "right", "bounding": [320, 0, 600, 600]},
+    ]
+    graph = imported(node(1, (290, 190), (300, 300)), node(2, (20, 60)), groups=groups)
+    found, around = boxes(graph), frames(graph)
+    assert not cover(around["left"], around["right"])
+    assert cover(around["right"], found["empty_latent_1"])
+    assert holds(around["left"], found["empty_latent_2"])
+
+
 def test_groups_in_groups():
     graph = imported(
         node(1, (40, 80)),
@@ -294,6 +306,19 @@ def test_mutations_are_placed_or_refused():
             assert id in graph.nodes
             assert "pos" not in looks or all(map(math.isfinite, looks["pos"]))
     assert 0 < refused < 250
+
+
+@needs_data
+def test_groups_that_stood_apart_in_published_files_do():
+    for path in FILES:
+        document = json.loads(path.read_text("utf-8"))
+        ours = frames(import_document(document).graph)
+        theirs = {}
+        for group in document.get("groups", ()):
+            x, y, w, h = group["bounding"]
+            theirs[group["title"]] = (x, y, x + w, y + h)
+        for a, b in combinations(theirs, 2):
+            assert cover(theirs[a], theirs[b]) or not cover(ours[a], ours[b]), (path.name, a, b)
 
 
 @needs_data
