@@ -115,6 +115,10 @@ class _Recipes:
     def errors(self, ids: Iterable[str]) -> Iterator[PonyStudioError]:
         ids = list(ids)
         yield from self._found(ids)
+        nodes = self._graph.nodes
+        # What a text says is told where it is read.
+        texts = {link.source for id in self._read for link in nodes[id].inputs.values()}
+        self._read |= {id for id in texts if id in nodes and nodes[id].type in CONSTANTS}
         for id in ids:
             node = self._graph.nodes[id]
             spec = self._packs.catalog.get(node.type)

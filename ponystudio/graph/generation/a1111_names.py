@@ -108,6 +108,16 @@ PICTURE_UPSCALERS: Mapping[str, str] = {
     "Nearest": "nearest-exact",
 }
 
+# Upscalers that it names otherwise than their files; those for drawings ship with PonyStudio.
+UPSCALERS: Mapping[str, str] = {
+    "R-ESRGAN 4x+": "RealESRGAN_x4plus",
+    "R-ESRGAN 4x+ Anime6B": "realesrgan-x4plus-anime",
+    "R-ESRGAN 2x+": "RealESRGAN_x2plus",
+    "R-ESRGAN General 4xV3": "realesr-general-x4v3",
+    "R-ESRGAN General WDN 4xV3": "realesr-general-wdn-x4v3",
+    "R-ESRGAN AnimeVideo": "realesr-animevideov3-x4",
+}
+
 _DRAWS_A_PATH = re.compile(r"dpmpp_\w*sde")
 _SUFFIX = re.compile(r"[ _](?P<schedule>karras|exponential|polyexponential|sgm uniform)\Z")
 
@@ -115,6 +125,11 @@ _SUFFIX = re.compile(r"[ _](?P<schedule>karras|exponential|polyexponential|sgm u
 def a1111_sampler(name: str) -> str:
     """What A1111 calls a sampler of ours; ours where it has no name for it."""
     return SAMPLERS.get(name.removesuffix("_gpu"), name)
+
+
+def a1111_upscaler(stem: str) -> str:
+    """What A1111 calls an upscaler's file, without its suffix."""
+    return next((theirs for theirs, ours in UPSCALERS.items() if ours == stem), stem)
 
 
 def sampler_of(text: str) -> tuple[str, str]:

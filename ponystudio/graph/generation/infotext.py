@@ -472,7 +472,7 @@ class _FieldsReader:
         if text in names.PICTURE_UPSCALERS:
             method = names.PICTURE_UPSCALERS[text]
         elif text and not text.startswith("Latent"):
-            upscaler = UsedModel(text)
+            upscaler = UsedModel(names.UPSCALERS.get(text, text))
         else:
             space, method = "latent", names.LATENT_UPSCALERS.get(text or "Latent", "")
             if not method:

@@ -193,7 +193,7 @@ def _upscaler(hires: SecondPass) -> str:
         known = {ours: theirs for theirs, ours in names.LATENT_UPSCALERS.items()}
         return known.get(hires.method, "Latent")
     if hires.upscaler:
-        return hires.upscaler.name
+        return names.a1111_upscaler(hires.upscaler.name)
     return "Nearest" if hires.method == "nearest-exact" else "Lanczos"
 
 

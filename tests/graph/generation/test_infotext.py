@@ -108,6 +108,14 @@ TABLE = {
             steps=10,
         )
     },
+    "Hires upscale: 2, Hires upscaler: R-ESRGAN 4x+ Anime6B": {
+        "hires": SecondPass(
+            2.0,
+            space="picture",
+            method="lanczos",
+            upscaler=UsedModel("realesrgan-x4plus-anime"),
+        )
+    },
     "First pass size: 512x384, Denoising strength: 0.5": {
         "width": 512,
         "height": 384,
