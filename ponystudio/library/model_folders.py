@@ -69,12 +69,9 @@ class ModelFolders:
                 "No file is chosen.",
                 remedy=f"Choose one, such as {known}." if known else self._put(kind, "one"),
             )
-        for base, below in self._candidates(kind, wanted):
-            if _is_there(base / below, kind):
-                return absolute(base / below)
-        alike = self._alike(kind, wanted) or self._without_suffix(kind, wanted)
-        if len(alike) == 1:
-            return absolute(next(iter(alike.values())))
+        there, alike = self._search(kind, wanted)
+        if there is not None:
+            return there
         if any(_is_dir(base / below) for base, below in self._candidates(kind, wanted)):
             raise MissingFile(f"{name} is a folder, and no model.", remedy=_choose_inside(kind))
         name = shortened(name)
@@ -90,6 +87,13 @@ class ModelFolders:
             f"There is no file {name}.{self._led_nowhere(kind)}",
             remedy=self._remedy(kind, wanted),
         )
+
+    def find(self, kind: str, name: str) -> Path | None:
+        """As `resolve`; None where that raises, without looking for what may have been meant."""
+        wanted = name.replace("\\", "/")
+        if is_network(name) or not wanted or "\0" in wanted:
+            return None
+        return self._search(kind, wanted)[0]
 
     def snapshot(self) -> ModelFolders:
         """The same as they are now, for many names at once: each folder is walked but once."""
@@ -173,6 +177,16 @@ class ModelFolders:
                     paths = read_extra_model_paths(file, _KIND_OF)
                     found[os.path.realpath(file)] = (root, paths)
         return list(found.values())
+
+    def _search(self, kind: str, wanted: str) -> tuple[Path | None, Collection[str]]:
+        """The file of a name; else None, and the several that are spelt alike, if there are."""
+        for base, below in self._candidates(kind, wanted):
+            if _is_there(base / below, kind):
+                return absolute(base / below), ()
+        alike = self._alike(kind, wanted) or self._without_suffix(kind, wanted)
+        if len(alike) == 1:
+            return absolute(next(iter(alike.values()))), ()
+        return None, alike
 
     def _candidates(self, kind: str, wanted: str) -> Iterator[tuple[Path, str]]:
         """Where a name may lead: below which folder, and where there."""

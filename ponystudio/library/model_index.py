@@ -17,10 +17,12 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from ponystudio.errors import ModelFileError, NotWritable, UnknownModel, UnreadFile
+from ponystudio.errors import ChangedFile, ModelFileError, NotWritable, UnknownModel, UnreadFile
 from ponystudio.library.formats.content_id import (
     Heard,
     Identity,
+    hashes,
+    identity,
     known_sha256,
     model_files,
     remember_sha256,
@@ -30,7 +32,7 @@ from ponystudio.library.formats.tensor_info import Closing
 from ponystudio.library.recognition.model_file import ModelFile, Part
 from ponystudio.library.recognition.recognise import recognise
 
-VERSION = 4  # of what is kept, and of what recognition finds
+VERSION = 5  # of what is kept, and of what recognition finds
 PATIENCE = 10.0  # seconds to wait for another process that writes
 # A smaller file is read again as soon as its hash is looked up.
 WORTH_KEEPING = 8 << 20
@@ -43,6 +45,9 @@ CREATE TABLE IF NOT EXISTS hashes (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS by_sha256 ON hashes (sha256);
 CREATE INDEX IF NOT EXISTS by_identity ON files (identity);
+CREATE TABLE IF NOT EXISTS all_hashes (
+    path BLOB PRIMARY KEY, identity TEXT, hashes TEXT, seal TEXT
+) WITHOUT ROWID;
 """
 # Damaged and not to be mended, full, locked for too long, or closed meanwhile.
 _NOT_NOW = (sqlite3.Error, OSError)
@@ -88,7 +93,7 @@ class ModelIndex(Closing):
         files = model_files(path)
         own = files.own
         beside = hashlib.sha256(repr(files.identities).encode()).hexdigest()
-        key = (os.fsencode(path), _text(own) if own else "", beside)
+        key = (os.fsencode(path), identity_text(own) if own else "", beside)
         entry, settled = self._known(path, key), files.settled
         if entry is None:
             try:
@@ -118,7 +123,7 @@ class ModelIndex(Closing):
             row = self._run(lambda db: db.execute(query, _place(identity)).fetchone())
         except _NOT_NOW:
             return ""
-        if row is None or row[0] != _text(identity) or row[2] != _seal(*row[:2]):
+        if row is None or row[0] != identity_text(identity) or row[2] != _seal(*row[:2]):
             return ""
         remember_sha256(identity, row[1])
         return str(row[1])
@@ -130,13 +135,51 @@ class ModelIndex(Closing):
         small file only with `keep`."""
         settled, sha256 = identity.settled, sha256_of(path, identity, heard)
         if settled and (keep or identity.size >= WORTH_KEEPING):
-            text = _text(identity)
+            text = identity_text(identity)
             row = (*_place(identity), text, sha256, _seal(text, sha256))
             try:
                 self._run(lambda db: db.execute("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", row))
             except _NOT_NOW:
                 pass  # only time is lost
         return sha256
+
+    def kept_hashes(self) -> dict[Path, tuple[str, dict[str, str]]]:
+        """Of every file that was read by `all_hashes` in any process: the identity that it had
+        then, as `identity_text` writes it, and its hashes."""
+        query = "SELECT path, identity, hashes, seal FROM all_hashes"
+        rows = self._run_if_it_can(lambda db: db.execute(query).fetchall(), [])
+        found: dict[Path, tuple[str, dict[str, str]]] = {}
+        for path, text, written, seal in rows:
+            if isinstance(path, bytes) and seal == _seal(text, written):
+                found[Path(os.fsdecode(path))] = text, json.loads(written)
+        return found
+
+    def all_hashes(self, path: Path, heard: Heard = lambda _: None) -> dict[str, str]:
+        """The hashes by which a file is known elsewhere, read to its end once and kept for all
+        processes; `heard` is that of `hashes`. Raises what that raises, and ChangedFile."""
+        before = identity(path)
+        settled, found = before.settled, hashes(path, heard, every=True)
+        if identity(path) != before:
+            raise ChangedFile(
+                "The file was changed while it was in use.",
+                where=str(path),
+                remedy="Try again once nothing writes to it any more.",
+            )
+        if settled:
+            remember_sha256(before, found["sha256"])
+            text, written = identity_text(before), json.dumps(found)
+            row = (os.fsencode(path), text, written, _seal(text, written))
+            own = (*_place(before), text, found["sha256"], _seal(text, found["sha256"]))
+
+            def keep(db: sqlite3.Connection) -> None:
+                db.execute("REPLACE INTO all_hashes VALUES (?, ?, ?, ?)", row)
+                db.execute("REPLACE INTO hashes VALUES (?, ?, ?, ?, ?)", own)
+
+            try:
+                self._run(keep)
+            except _NOT_NOW:
+                pass  # only time is lost
+        return found
 
     def by_sha256(self, prefix: str) -> list[Path]:
         """The files, as last seen, whose SHA-256 begins so (10 digits make an AutoV2)."""
@@ -267,7 +310,7 @@ def _place(identity: Identity) -> tuple[str, str]:
     return str(identity.device), str(identity.inode)
 
 
-def _text(identity: Identity) -> str:
+def identity_text(identity: Identity) -> str:
     return " ".join(map(str, identity))
 
 

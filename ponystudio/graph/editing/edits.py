@@ -58,29 +58,35 @@ class Edit(ABC):
 
 @dataclass(frozen=True)
 class Restore(Edit):
-    """Put nodes (None: no such node) and the view back as they were; what every undo is."""
+    """Put nodes (None: no such node), the view and what is known of model files back as they were;
+    what every undo is."""
 
     nodes: Mapping[str, Node | None]
     view: Mapping[str, Any] | None = None
+    models: Mapping[str, Any] | None = None
 
     def apply(self, graph: Graph) -> tuple[Graph, Edit]:
         old = Restore(
             {id: graph.nodes.get(id) for id in self.nodes},
             None if self.view is None else graph.view,
+            None if self.models is None else graph.models,
         )
         nodes = graph.nodes
         if self.nodes:
             nodes = {id: node for id, node in nodes.items() if self.nodes.get(id, node)}
             nodes.update((id, node) for id, node in self.nodes.items() if node)
         view = graph.view if self.view is None else self.view
-        return replace(graph, nodes=nodes, view=view), old
+        models = graph.models if self.models is None else self.models
+        return replace(graph, nodes=nodes, view=view, models=models), old
 
 
 def edit_between(before: Graph, after: Graph) -> Restore:
-    """The edit that turns one graph into the other, as far as nodes and view go."""
+    """The edit that turns one graph into the other, as far as nodes, view and what is known of
+    model files go."""
     return Restore(
         {id: after.nodes.get(id) for id in changed_keys(before.nodes, after.nodes)},
         None if after.view is before.view else after.view,
+        None if after.models is before.models else after.models,
     )
 
 
@@ -201,6 +207,16 @@ class SetParam(Edit):
                 f"No value of {shown(self.name)} is set.", node=self.node, socket=self.name
             )
         return Restore({self.node: replace(node, params=params)}).apply(graph)
+
+
+@dataclass(frozen=True)
+class SetModels(Edit):
+    """What is known of the model files that the graph names."""
+
+    models: Mapping[str, Any]
+
+    def apply(self, graph: Graph) -> tuple[Graph, Edit]:
+        return Restore({}, models=_plain_at(self.models, "", "models")).apply(graph)
 
 
 @dataclass(frozen=True)

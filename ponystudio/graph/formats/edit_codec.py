@@ -18,6 +18,7 @@ from ponystudio.graph.editing.edits import (
     ReplaceNode,
     Restore,
     SetMode,
+    SetModels,
     SetParam,
     SetTitle,
     SetView,
@@ -35,6 +36,7 @@ _FLAT: Mapping[str, type[Edit]] = {
     "connect": Connect,
     "disconnect": Disconnect,
     "set_mode": SetMode,
+    "set_models": SetModels,
     "set_title": SetTitle,
 }
 _FLAT_NAMES = {kind: name for name, kind in _FLAT.items()}
@@ -57,9 +59,10 @@ def encode(edit: Edit) -> Json:
             return {"edit": "add_node", "id": node.id, "node": _node(node), "view": dict(view)}
         case ReplaceNode(node):
             return {"edit": "replace_node", "id": node.id, "node": _node(node)}
-        case Restore(nodes, view):
+        case Restore(nodes, view, models):
             kept = {id: None if node is None else _node(node) for id, node in nodes.items()}
-            return {"edit": "restore", "nodes": kept, "view": view}
+            written = {"edit": "restore", "nodes": kept, "view": view}
+            return written if models is None else {**written, "models": models}
     name = _FLAT_NAMES.get(type(edit), "")
     if not name:
         raise NoSuchEdit(f"An edit of the kind {type(edit).__name__} cannot be written.")
@@ -77,7 +80,8 @@ def decode(data: Any) -> Edit:
 
 
 def difference(before: Graph, after: Graph) -> Edit:
-    """An edit that turns one graph into the other as far as nodes and view go, small when written.
+    """An edit that turns one graph into the other as far as nodes, view and what is known of
+    model files go, small when written.
 
     `edit_between` carries the whole view, which costs nothing in memory but much on paper.
     """
@@ -85,6 +89,8 @@ def difference(before: Graph, after: Graph) -> Edit:
     if changed := changed_keys(before.nodes, after.nodes):
         edits.append(Restore({id: after.nodes.get(id) for id in sorted(changed)}))
     edits.extend(_view_edits(before.view, after.view))
+    if before.models is not after.models and before.models != after.models:
+        edits.append(SetModels(after.models))
     return edits[0] if len(edits) == 1 else Compound(tuple(edits))
 
 
@@ -129,7 +135,7 @@ def _read_restore(data: Json) -> Restore:
     nodes = {
         id: None if node is None else _read_node(id, node) for id, node in data["nodes"].items()
     }
-    return Restore(nodes, data["view"])
+    return Restore(nodes, data["view"], data.get("models"))
 
 
 _READERS: Mapping[str, Callable[[Json], Edit]] = {
