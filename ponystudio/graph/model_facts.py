@@ -88,8 +88,8 @@ def agree(said: Mapping[str, str], file: Mapping[str, str]) -> bool | None:
 def kind_of_hash(hash: str, of: str) -> str:
     """Which of the hashes one of so many digits is that is said of a file of the kind `of`; "" for
     none that tells it."""
-    if hash.startswith("blake3:"):
-        return "blake3"
+    if hash.lower().startswith("blake3:"):
+        return "blake3" if len(hexadecimal(hash)) == 64 else ""
     digits = len(hexadecimal(hash))
     if digits == 8 and of == "loras":  # made without their headers by those who write it
         return ""

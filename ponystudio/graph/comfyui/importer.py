@@ -33,6 +33,7 @@ from ponystudio.graph.comfyui.source_graph import (
     Wire,
     size_of,
 )
+from ponystudio.graph.comfyui.told_models import told_models
 from ponystudio.graph.doubtful_values import doubts, without_slips
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
@@ -102,6 +103,8 @@ def import_documents(workflow: Any = None, prompt: Any = None) -> Imported:
     stay in it, as `extra["comfyui"]`. Raises GraphFileError where they are damaged."""
     drawn = two_documents.workflow_in(prompt) if workflow is None else workflow
     imported = import_graph(two_documents.read(drawn, prompt))
+    models = plain(told_models(imported.graph, shipped_catalog(), drawn))
+    imported = replace(imported, graph=replace(imported.graph, models=models))
     given = {"workflow": workflow, "prompt": prompt}
     given = {name: document for name, document in given.items() if document is not None}
     said = ""

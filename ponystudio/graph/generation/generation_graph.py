@@ -22,6 +22,7 @@ from ponystudio.graph.generation.generation_params import (
     UsedModel,
 )
 from ponystudio.graph.model import Graph, Link, Node
+from ponystudio.graph.model_facts import hexadecimal, kind_of_hash, with_facts
 from ponystudio.graph.plain_json import plain
 
 MOST_FILES = 200
@@ -67,7 +68,7 @@ class _PassesBuilder:
         self._params = params
         self._nodes: dict[str, Node] = {}
         self._places: dict[str, Mapping[str, Any]] = {}
-        self._models: dict[str, Mapping[str, Any]] = {}
+        self._models: dict[str, Any] = {}
         self._remarks: list[Remark] = [Remark("", text) for text in params.remarks]
         self._columns: dict[str, int] = {}
         self._bottoms: dict[int, int] = {}
@@ -96,6 +97,8 @@ class _PassesBuilder:
         return self._finished()
 
     def _finished(self) -> Imported:
+        for name, hash in self._params.embeddings.items():
+            self._know("embeddings", name, UsedModel(name, hash))
         try:
             nodes = {
                 id: replace(node, params=plain(node.params)) for id, node in self._nodes.items()
@@ -136,19 +139,21 @@ class _PassesBuilder:
 
     def _file(self, kind: str, used: UsedModel, id: str) -> str:
         """What the graph calls a file; a hash stands for one without a name."""
-        hash = used.hash.lower().removeprefix("0x")
+        hash = hexadecimal(used.hash)
         name = used.name.replace("\\", "/") or hash
         if not name:
             self._tell(id, "no model is named: choose one")
             return name
-        known = {"kind": kind}
-        if how := _HASHES.get((kind == "loras", len(hash))) or _HASHES.get((None, len(hash))):
-            known[how] = hash
-        if used.url:
-            known["url"] = used.url
-        if len(known) > 1:
-            self._models[name] = known
+        self._know(kind, name, used)
         return name
+
+    def _know(self, kind: str, name: str, used: UsedModel) -> None:
+        """What the text says of a file stays in the graph, by which it may be found."""
+        known = {"url": used.url} if used.url else {}
+        if how := kind_of_hash(used.hash, kind):
+            known[how] = hexadecimal(used.hash)
+        if known:
+            self._models = with_facts(self._models, kind, name, known)
 
     def _vae(self, otherwise: Link) -> Link:
         used = self._params.vae
@@ -516,14 +521,6 @@ _BY_STEPS: Mapping[str, re.Pattern[str]] = {
     "[from:to:when]": re.compile(r":\s*+[\d.]++\s*+(?<!\\)\]"),
     "[a|b]": re.compile(r"(?<!\\)\[[^\[\]|]*+\|[^\[\]]*+\]"),
     "AND": re.compile(r"\bAND\b"),
-}
-# How hashes are called, by whether they are a LoRA's and by their length in letters.
-_HASHES: Mapping[tuple[bool | None, int], str] = {
-    (False, 8): "autov1",
-    (False, 10): "autov2",
-    (True, 10): "autov2",
-    (None, 12): "autov3",
-    (None, 64): "sha256",
 }
 
 

@@ -21,7 +21,8 @@ class UsedModel:
 
     `name` is as it stands there, often without folder and suffix; `hash` is hexadecimal and as long
     as the writer made it: 10 letters are the start of the SHA-256 of the file (AutoV2), of LoRAs 12
-    the start of that of its tensors alone (AutoV3). Either may be "". `url`: where it can be had.
+    the start of that of its tensors alone (AutoV3); a BLAKE3 has "blake3:" before it. Either may be
+    "". `url`: where it can be had.
     """
 
     name: str = ""

@@ -21,6 +21,7 @@ from ponystudio.graph.generation.generation_params import (
     UsedModel,
 )
 from ponystudio.graph.generation.weighted_text import from_invokeai
+from ponystudio.graph.model_facts import hexadecimal
 
 PROGRAM = "InvokeAI"
 _PLAIN, _KARRAS = "ddim_uniform", "karras"
@@ -157,10 +158,12 @@ def _family(said: Mapping[str, Any]) -> str:
 
 
 def _model(value: Any) -> UsedModel:
-    """By name, or where the oldest had none by path. Their hashes are BLAKE3, by which nothing is
-    found here."""
+    """By name, or where the oldest had none by path. Their hashes are BLAKE3."""
     said = values.mapping(value)
-    return UsedModel(values.name(said.get("name")) or values.name(said.get("model_name")))
+    name = values.name(said.get("name")) or values.name(said.get("model_name"))
+    hash = values.name(said.get("hash")).lower()
+    whole = hash.startswith(("blake3:", "sha256:")) and len(hexadecimal(hash)) == 64
+    return UsedModel(name, hash.removeprefix("sha256:") if whole else "")
 
 
 def _other(said: Mapping[str, Any]) -> dict[str, str]:
@@ -175,7 +178,7 @@ def _loras(said: Mapping[str, Any]) -> list[UsedLora]:
         weight = values.number(row.get("weight"), -100, 100)
         if used:
             strength = 1.0 if weight is None else weight
-            found.append(UsedLora(used.name, strength, strength))
+            found.append(UsedLora(used.name, strength, strength, used.hash))
     return found
 
 
