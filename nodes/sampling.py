@@ -37,6 +37,7 @@ from ponystudio.diffusion.sampling.names import (
     SCHEDULES,
     find_sampler,
 )
+from ponystudio_nodes.growing import without_growth
 from ponystudio_nodes.sampling_parts import levels_of, with_samplers_answer
 
 if TYPE_CHECKING:
@@ -232,6 +233,7 @@ def _walked(
 
     from ponystudio.diffusion.sampling import run
 
+    plain, growth = without_growth(sampler)
     model, prompts = with_samplers_answer(guider.model, sampler.name), guider.prompts
     said = [prompt for _, prompt in prompts]
     largest = recognise(Path(model.path), "diffusion_models").largest
@@ -247,20 +249,21 @@ def _walked(
             for text in run.ignored_inputs(denoiser, said):
                 ctx.note(text)
 
-            parts = in_parts(latent)
+            parts, sigmas = in_parts(latent), levels(denoiser)
+            each = max(0, len(sigmas) - 1)
 
-            def walked(number: int, part: Latent) -> run.Sampled:
-                def on_step(step: int, steps: int, denoised: Tensor) -> None:
-                    ctx.progress(number * steps + step, len(parts) * steps)
+            def walked(part: Latent, some: Tensor, drawn: Noise, before: int) -> run.Sampled:
+                def on_step(step: int, _: int, denoised: Tensor) -> None:
+                    ctx.progress(before + step, len(parts) * each)
                     ctx.preview(lambda: Image(denoiser.to_rgb(denoised)))
 
                 return run.walk(
                     denoiser,
                     run.guidance_of(guider, sampler.name),
                     part.values,
-                    levels(denoiser),
-                    sampler=sampler,
-                    noise=noise,
+                    some,
+                    sampler=plain,
+                    noise=drawn,
                     mask=part.mask,
                     shown=part.shown,
                     batch_index=part.batch_index,
@@ -269,7 +272,8 @@ def _walked(
                     on_step=on_step,
                 )
 
-            walks = [walked(number, part) for number, part in enumerate(parts)]
+            way = growth.walked(walked) if growth else walked
+            walks = [way(part, sigmas, noise, i * each) for i, part in enumerate(parts)]
             if len(walks) == 1:
                 return walks[0]
             return run.Sampled(*(torch.cat(planes) for planes in zip(*walks, strict=True)))

@@ -745,3 +745,11 @@ def test_batches_in_parts_and_where_a_model_looks():
     }
     assert found["preview_image_8"][2] == {"image": ("decode_latent_6", "image")}
     assert any("its pictures stay one batch" in r.text for r in import_document(document).remarks)
+
+
+def test_a_sampler_whose_picture_grows():
+    for steps, ours in ((-1, 0), (3, 3)):
+        values = {"scale_ratio": 1.5, "scale_steps": steps, "upscale_method": "bislerp"}
+        found = nodes(prompt(n1=("SamplerLCMUpscale", values)))
+        said = {"scale": 1.5, "steps": ours, "method": "bislerp"}
+        assert found == {"growing_sampler_1": ("core.growing_sampler", said, {})}

@@ -152,6 +152,18 @@ def sde_sampler(name: str) -> NodeMapping:
     return mapped
 
 
+def growing(node: SourceNode, builder: Builder) -> Outputs:
+    """LCM, between whose steps the picture grows."""
+    steps = node.inputs.get("scale_steps", -1)
+    values = {
+        "scale": node.inputs.get("scale_ratio", 1.0),
+        "steps": max(steps, 0) if isinstance(steps, int) else steps,
+        "method": node.inputs.get("upscale_method", "bislerp"),
+    }
+    builder.tell(node, "its noise between steps is drawn from other seeds")
+    return [MappedOutput(Link(builder.add(node, "core.growing_sampler", values), "sampler"))]
+
+
 def perp_neg(node: SourceNode, builder: Builder) -> Outputs:
     """Theirs changes a model, ours guides: whoever samples the model takes it up."""
     model = builder.output(node.inputs.get("model"))
@@ -315,6 +327,7 @@ MAPPINGS: dict[str, NodeMapping] = {
             ("SamplerDPMPP_2S_Ancestral", "dpmpp_2s_ancestral"),
         )
     },
+    "SamplerLCMUpscale": growing,
     "SamplerLMS": replace(
         _sampler(order=("order", int, lambda value: value or 4)), fixed={"sampler": "lms"}
     ),
