@@ -138,7 +138,7 @@ def _rejoined(
     handed_on = parts.handed_on(target)
     if handed_on is None or parts.lacks(target):
         return None
-    writer = WorkflowWriter(parts.base(), _sockets(target, catalog))
+    writer = WorkflowWriter(parts.base(), _sockets(target, catalog), graph.models)
     _add(target, writer, graph, {id: nodes[id] for id in ids.values()})
     for link, wire in handed_on.items():
         writer.lead(link, wire)
@@ -214,7 +214,7 @@ def _written(
         if inner := workflow_format.inner_graphs(document):
             said = f"the insides of {listed(inner.values())} stand there among the other nodes"
             target.remarks.append(Remark("", said))
-    writer = WorkflowWriter(base, _sockets(target, catalog))
+    writer = WorkflowWriter(base, _sockets(target, catalog), graph.models)
     _add(target, writer, graph, {id: nodes[id] for id in ids.values() if id in nodes})
     writer.change_frames((), graph.view.get("frames", ()))
     writer.change_notes((), graph.view.get("notes", ()))

@@ -5,6 +5,7 @@ theirs with all that it says of other nodes.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
 from typing import Any
 
 from ponystudio.graph.comfyui.core_nodes import Signature, signatures
@@ -45,16 +46,18 @@ def socket_type(type: str) -> str:
 
 class WorkflowWriter:
     """Writes into a document of its own. `sockets` are the inputs and outputs, by name and type, of
-    classes that no signature is known of."""
+    classes that no signature is known of; `models` what a graph knows of files that it names."""
 
     def __init__(
         self,
         document: Mapping[str, Any] | None = None,
         sockets: Mapping[str, Signature] | None = None,
+        models: Mapping[str, Any] | None = None,
     ) -> None:
         self.document: dict[str, Any] = copied(document or _FRESH)
         self.document |= {name: listed(self.document, name) for name in ("nodes", "links")}
         self._signatures = {**(sockets or {}), **signatures()}
+        self._models = models or {}
         self._nodes = {text(node.get("id")): node for node in self.document["nodes"]}
         links = listed(self.document, "links")
         self._links = max((id for link in links if (id := _link_id(link))), default=0)
@@ -291,7 +294,18 @@ class WorkflowWriter:
         made = {**known, "Node name for S&R": node.type}
         if node.type in signatures():
             made["cnr_id"] = "comfy-core"
+        if models := [said for value in node.inputs.values() if (said := self._model(value))]:
+            made["models"] = models
         return made
+
+    def _model(self, value: Any) -> dict[str, str] | None:
+        """Where the model that a value names can be had, where that is known."""
+        known = inside(self._models, value) if isinstance(value, str) else {}
+        url, kind, sha256 = (text(known.get(name)) for name in ("url", "kind", "sha256"))
+        if not url or not kind:
+            return None
+        said = {"name": PurePosixPath(value).name, "url": url, "directory": kind}
+        return said | {"hash": sha256, "hash_type": "SHA256"} if sha256 else said
 
 
 def laid_out(

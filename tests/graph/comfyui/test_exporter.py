@@ -470,6 +470,19 @@ def test_values_stand_in_their_order_and_by_their_names():
     assert picture["widgets_values"] == ["a.png", "image"]
 
 
+def test_where_a_model_can_be_had_is_said():
+    known = {"url": "https://example.com/a", "kind": "checkpoints", "sha256": "ab" * 32}
+    graph = Graph({"model": MODEL}, models={"sd/a.safetensors": known})
+    (made,) = export_workflow(graph, CATALOG).document["nodes"]
+    assert made["properties"]["models"] == [
+        {"name": "a.safetensors", "url": "https://example.com/a", "directory": "checkpoints",
+         "hash": "ab" * 32, "hash_type": "SHA256"}
+    ]  # fmt: skip
+    odd = Graph({"model": MODEL}, models={"sd/a.safetensors": ["x"], "b": None})
+    (made,) = export_workflow(odd, CATALOG).document["nodes"]
+    assert "models" not in made["properties"]
+
+
 def test_a_param_that_is_wired_is_an_input_and_keeps_its_place_among_the_values():
     number = node("n", "core.int", value=640)
     latent = node("l", "core.empty_latent", {"width": "n.int"}, height=512, batch=1)
