@@ -909,3 +909,13 @@ def test_the_output_of_a_subgraph_feeds_what_joined():
     assert now[2]["outputs"][0]["links"] == [11, link]
     assert said == []
     check_wiring(document)
+
+
+@pytest.mark.parametrize(("steps", "theirs"), [(0, -1), (3, 3)])
+def test_a_sampler_whose_picture_grows(steps, theirs):
+    found, said = prompt(
+        node("grows", "core.growing_sampler", scale=1.5, steps=steps, method="bislerp")
+    )
+    wanted = {"scale_ratio": 1.5, "scale_steps": theirs, "upscale_method": "bislerp"}
+    assert list(found.values()) == [("SamplerLCMUpscale", wanted)]
+    assert said == []

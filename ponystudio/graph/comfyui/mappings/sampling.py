@@ -460,6 +460,13 @@ def export_sampler(node: OurNode, builder: ExportBuilder) -> Targets:
     return say(node, builder, type, replace(how, fixed={"sampler": sampler}), noise_device=device)
 
 
+def export_growing(node: OurNode, builder: ExportBuilder) -> Targets:
+    steps = node["steps"]
+    said = {"scale_ratio": node["scale"], "scale_steps": -1 if steps == 0 else steps}
+    said["upscale_method"] = node["method"]
+    return {"sampler": Target(Wire(builder.add(node, "SamplerLCMUpscale", said), 0))}
+
+
 def _rescaled(node: OurNode, builder: ExportBuilder) -> Wire | None:
     """The model, with guidance that is rescaled by a node of its own."""
     model: Wire | None = node["model"]
@@ -542,6 +549,7 @@ EXPORTS: dict[str, NodeExport] = {
     "core.guide": with_rescale,
     "core.make_sigmas": with_schedule,
     "core.choose_sampler": export_sampler,
+    "core.growing_sampler": export_growing,
     "core.set_prediction": export_prediction,
     "core.set_shift": export_shift,
 }
