@@ -50,6 +50,14 @@ def test_what_only_the_editor_says_changes_nothing():
     assert restored(import_document(document), document).graph == graph
 
 
+def test_numbers_as_javascript_writes_them_are_the_same():
+    graph, document = written(resource("graphs") / "text-to-picture.json")
+    again = json.loads(json.dumps(document).replace(".0,", ",").replace(".0}", "}"))
+    assert json.dumps(again) != json.dumps(document)
+    again["extra"]["ponystudio"] = document["extra"]["ponystudio"]
+    assert restored(import_document(again), again).graph == graph
+
+
 @pytest.mark.parametrize("change", ["value", "wire", "node", "mode"])
 def test_what_was_changed_there_counts(change):
     graph, document = written(resource("graphs") / "text-to-picture.json")
