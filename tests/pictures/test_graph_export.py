@@ -67,6 +67,6 @@ def test_a_script_with_a_node_that_is_not_known_says_so():
 def test_the_text_of_a_graph_by_a1111s_rules_is_read_as_the_same_graph():
     line = "Steps: 9, Sampler: Euler a, CFG scale: 7, Seed: 5, Size: 512x768, Model: m, ENSD: 3"
     graph = graph_of(infotext.read(f"a pony\nNegative prompt: bad\n{line}, RNG: NV")).graph
-    exported = TEXT_EXPORTS["infotext"].write(graph, CATALOG, "")
+    exported = TEXT_EXPORTS["infotext"].write(graph, CATALOG, "", {})
     assert graph_of(infotext.read(exported.text)).graph.nodes == graph.nodes
     assert exported.remarks == ()

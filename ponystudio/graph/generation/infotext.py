@@ -4,16 +4,16 @@ write them. `infotext_writer.py` writes them.
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from itertools import count
 from pathlib import PurePosixPath
-from typing import Any, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from ponystudio.graph.editing.lora_tags import tags, without_tags
 from ponystudio.graph.generation import a1111_names as names
+from ponystudio.graph.generation import infotext_values as values
 from ponystudio.graph.generation.generation_params import (
     GenerationParams,
     Refiner,
@@ -24,27 +24,21 @@ from ponystudio.graph.generation.generation_params import (
     UsedModel,
 )
 from ponystudio.graph.generation.infotext_grammar import Infotext, parse
-from ponystudio.system.json_reader import read_json
+from ponystudio.graph.generation.infotext_values import named_model, shortly
 
 T = TypeVar("T")
 
 MOST_REMARKS = 50
-LONGEST_LIST, MOST_LISTED = 64_000, 200
-"""Of hashes by name: letters, and how many."""
-LONGEST_NAME = 1000
+LONGEST_LIST = 64_000
+"""Letters of hashes by name."""
 OWN, CARD_THREADS = "PonyStudio", "Card threads"
 """The program, and a field of its own: how many threads the card ran that the noise is of."""
 
 # "mane: 0123456789ab, hat: 9f31c2d07a55"; names may hold commas, so it is split behind hashes.
 _LISTED_HASH = re.compile(r": ?(?P<hash>[0-9a-fA-F]++)(?:, |,?\Z)")
-_HEX = re.compile(r"[0-9a-f]{1,64}")
-_NO_TAG = re.compile(r"[<>:]")
 _LORA_KINDS = ("lora", "lycoris", "locon", "dora")
 _MOST_INSIDE = 5
-_SIZE = re.compile(r"(\d{1,6})x(\d{1,6})")
-_NAME_AND_HASH = re.compile(r"(?P<name>[^\[\]]*+)\[(?P<hash>[0-9a-fA-F]{1,64})\]\s*")
 _ADDED = re.compile(r"(?P<name>[^()]*+)\((?P<hash>[0-9a-fA-F]{1,64})\)\s*")
-_VERSION = re.compile(r"v?(\d{1,4})\.(\d{1,4})(?:\.(\d{1,4}))?(?:-(\d{1,6}))?")
 # From this version on a sampler's name says no schedule; until that other ᾱ were halved.
 _NAMES_SPLIT, _WHOLE_ALPHAS = (1, 9, 0, 0), (1, 7, 0, 225)
 # From this one on a refiner takes over by the time of the training, which these schedules share
@@ -143,22 +137,22 @@ class _FieldsReader:
         text = self._take(name)
         found = read(text)
         if found is None:
-            self._keep(name, text, f"{name}: {_short(text)} is no {what}, and left out")
+            self._keep(name, text, f"{name}: {shortly(text)} is no {what}, and left out")
         return found
 
     def _number(self, name: str, otherwise: float = 0.0) -> float:
-        found = self._value(name, _number, "number")
+        found = self._value(name, values.number, "number")
         return otherwise if found is None else found
 
     def _whole(self, name: str, otherwise: int = 0) -> int:
-        found = self._value(name, _whole, "whole number")
+        found = self._value(name, values.whole, "whole number")
         return otherwise if found is None else found
 
     def _yes(self, name: str) -> bool:
-        return bool(self._value(name, _yes, "yes or no"))
+        return bool(self._value(name, values.yes_or_no, "yes or no"))
 
     def _pair(self, name: str) -> tuple[int, int]:
-        return self._value(name, _pair, "size") or (0, 0)
+        return self._value(name, values.size, "size") or (0, 0)
 
     def _keep(self, name: str, text: str, remark: str = "") -> None:
         """Under `other`, so that it is written as it stands."""
@@ -169,7 +163,7 @@ class _FieldsReader:
     def _tell_the_rest(self) -> None:
         for name, text in self._left.items():
             silent = name in SILENT or text in _USUAL.get(name, ()) or text.startswith("Use same")
-            self._keep(name, text, "" if silent else f"{name}: {_short(text)} is not done here")
+            self._keep(name, text, "" if silent else f"{name}: {shortly(text)} is not done here")
 
     # --- Whose it is ------------------------------------------------------------------------------
 
@@ -183,7 +177,7 @@ class _FieldsReader:
         if "stable-diffusion.cpp" in version:
             return "stable-diffusion.cpp", version
         if app:
-            return _short(app), version
+            return shortly(app), version
         if re.match(r"f\d|neo", version):
             return "Forge", version
         return "A1111", version
@@ -194,15 +188,15 @@ class _FieldsReader:
         """The prompt without its tags, and what they name."""
         text = self._parts.prompt
         hashes = self._listed("Lora hashes")
-        for name, hash in _hashes(self._left.get("Hashes", "")).items():
+        for name, hash in values.hashes_in(self._left.get("Hashes", "")).items():
             if name.startswith("lora:"):
-                hashes.setdefault(_tag_name(name.removeprefix("lora:")), hash)
+                hashes.setdefault(values.tag_name(name.removeprefix("lora:")), hash)
         resources = {
             title: item
-            for item in _resources(self._left.get("Civitai resources", ""))
-            if item.get("type") in _LORA_KINDS and (title := _title(item))
+            for item in values.resources_in(self._left.get("Civitai resources", ""))
+            if item.get("type") in _LORA_KINDS and (title := values.title_of(item))
         }
-        found = [tag for tag in tags(text) if tag.name][:MOST_LISTED]
+        found = [tag for tag in tags(text) if tag.name][: values.MOST_LISTED]
         loras = [
             UsedLora(tag.name, tag.strength, tag.clip_strength)
             for tag in found
@@ -211,23 +205,25 @@ class _FieldsReader:
         loras += self._added()
         if not loras:
             for title, item in resources.items():
-                weight = _weight(item.get("weight"))
+                weight = values.weight(item.get("weight"))
                 loras.append(UsedLora(title, weight, weight))
         if not loras:
             for name in filter(None, hashes):
-                self._remarks.append(f"The LoRA {_short(name)} is taken in full: no weight is said")
-                loras.append(UsedLora(_tag_name(name)))
+                self._remarks.append(
+                    f"The LoRA {shortly(name)} is taken in full: no weight is said"
+                )
+                loras.append(UsedLora(values.tag_name(name)))
         networks = [
             UsedLora(tag.name, tag.strength, tag.strength) for tag in found if tag.kind != "loras"
         ]
-        if network := _tag_name(self._take("Hypernet")):
-            weight = _weight(self._number("Hypernet strength", 1.0))
+        if network := values.tag_name(self._take("Hypernet")):
+            weight = values.weight(self._number("Hypernet strength", 1.0))
             networks.append(UsedLora(network, weight, weight, self._take("Hypernet hash")))
         loras = [
             replace(
                 lora,
                 hash=lora.hash or hashes.get(lora.name, ""),
-                url=_page(resources.get(lora.name, {})),
+                url=values.page_of(resources.get(lora.name, {})),
             )
             for lora in loras
         ]
@@ -245,40 +241,40 @@ class _FieldsReader:
             if (model := self._take(f"AddNet Model {number}")) == "":
                 return
             if self._take(f"AddNet Module {number}") not in ("", "LoRA"):
-                self._remarks.append(f"AddNet Model {number}: {_short(model)} is no LoRA")
+                self._remarks.append(f"AddNet Model {number}: {shortly(model)} is no LoRA")
                 continue
-            strength = _weight(self._number(f"AddNet Weight A {number}", 1.0))
-            clip = _weight(self._number(f"AddNet Weight B {number}", strength))
+            strength = values.weight(self._number(f"AddNet Weight A {number}", 1.0))
+            clip = values.weight(self._number(f"AddNet Weight B {number}", strength))
             named = _ADDED.fullmatch(model)
             name, hash = (named["name"], named["hash"].lower()) if named else (model, "")
-            yield UsedLora(_tag_name(name), strength, clip, hash)
+            yield UsedLora(values.tag_name(name), strength, clip, hash)
 
     def _listed(self, name: str) -> dict[str, str]:
         """Hashes by name."""
         found: dict[str, str] = {}
         text, place = self._take(name), 0
         for match in _LISTED_HASH.finditer(text[:LONGEST_LIST]):
-            if len(found) < MOST_LISTED:
-                found[_tag_name(text[place : match.start()])] = match["hash"].lower()
+            if len(found) < values.MOST_LISTED:
+                found[values.tag_name(text[place : match.start()])] = match["hash"].lower()
             place = match.end()
         return found
 
     def _models(self, found: GenerationParams) -> GenerationParams:
-        hashes = _hashes(self._take("Hashes"))
+        hashes = values.hashes_in(self._take("Hashes"))
         if said := self._take("Civitai resources"):
             self._keep("Civitai resources", said)
-        resources = _resources(said)
+        resources = values.resources_in(said)
         checkpoint = next((item for item in resources if item.get("type") == "checkpoint"), {})
         model = UsedModel(
-            self._take("Model") or _title(checkpoint),
+            self._take("Model") or values.title_of(checkpoint),
             self._take("Model hash") or hashes.get("model", ""),
-            _page(checkpoint),
+            values.page_of(checkpoint),
         )
         vae = UsedModel(self._take("VAE"), self._take("VAE hash") or hashes.get("vae", ""))
         if vae.name in ("Automatic", "None"):
             vae = UsedModel()
         embeddings = self._listed("TI hashes") | {
-            _tag_name(name.removeprefix("embed:")): hash
+            values.tag_name(name.removeprefix("embed:")): hash
             for name, hash in hashes.items()
             if name.startswith("embed:")
         }
@@ -292,7 +288,7 @@ class _FieldsReader:
                 encoders.append(UsedModel(module))
         family = ""
         if encoders:
-            family = _family([encoder.name for encoder in encoders])
+            family = values.family_of([encoder.name for encoder in encoders])
         return replace(
             found,
             model=model,
@@ -307,12 +303,13 @@ class _FieldsReader:
     def _sampling(self, found: GenerationParams) -> GenerationParams:
         sampler, scheduler = self._sampler(found)
         cfg = self._number("CFG scale", 7.0)
-        guidance = self._value("Distilled CFG Scale", _number, "number")
-        told = self._value("Guidance", _number, "number")
+        guidance = self._value("Distilled CFG Scale", values.number, "number")
+        told = self._value("Guidance", values.number, "number")
         if guidance is None and cfg == 1.0:  # others than FLUX are not told, but it is written
             guidance = told
-        eta = self._value("Eta", _number, "number")
-        if (ddim := self._value("Eta DDIM", _number, "number")) is not None and sampler == "ddim":
+        eta = self._value("Eta", values.number, "number")
+        ddim = self._value("Eta DDIM", values.number, "number")
+        if ddim is not None and sampler == "ddim":
             eta = ddim
         return replace(
             found,
@@ -322,10 +319,10 @@ class _FieldsReader:
             cfg=cfg,
             guidance=guidance,
             rescale=self._number("CFG Rescale") or self._number("CFG Rescale φ"),
-            shift=self._value("Shift", _number, "number"),
+            shift=self._value("Shift", values.number, "number"),
             clip_skip=self._clip_skip(found),
             eta=eta,
-            s_noise=self._value("Sigma noise", _number, "number"),
+            s_noise=self._value("Sigma noise", values.number, "number"),
             details=self._details(found),
         )
 
@@ -341,16 +338,16 @@ class _FieldsReader:
                 self._keep(
                     "Sampler",
                     text,
-                    f"Sampler: {_short(text)} is not known here: Euler in its place",
+                    f"Sampler: {shortly(text)} is not known here: Euler in its place",
                 )
         if type and type != "Automatic":
             if known := names.schedule_of(type):
                 return sampler, known
-            self._keep("Schedule type", type, f"Schedule type: {_short(type)} is not known here")
+            self._keep("Schedule type", type, f"Schedule type: {shortly(type)} is not known here")
         if scheduler:
             return sampler, scheduler
         # Before they were two fields, a bare name meant the uniform schedule.
-        split = type == "Automatic" or _version(found.version) >= _NAMES_SPLIT
+        split = type == "Automatic" or values.version_of(found.version) >= _NAMES_SPLIT
         return sampler, "auto" if split or found.program == OWN else "normal"
 
     def _clip_skip(self, found: GenerationParams) -> int:
@@ -363,7 +360,7 @@ class _FieldsReader:
     def _details(self, found: GenerationParams) -> RuleDetails:
         half = self._yes("Downcast alphas_cumprod")
         if found.program == "A1111" and found.version:
-            half = half or (0,) < _version(found.version) < _WHOLE_ALPHAS
+            half = half or (0,) < values.version_of(found.version) < _WHOLE_ALPHAS
         schedule = self._take("Noise Schedule")
         zero_snr = schedule == "Zero Terminal SNR"
         if schedule and not zero_snr:
@@ -424,7 +421,7 @@ class _FieldsReader:
             return "nvidia", 0
         if word not in ("gpu", ""):
             self._keep(
-                "RNG", said, f"RNG: {_short(said)} is not known here: that of NVIDIA's cards"
+                "RNG", said, f"RNG: {shortly(said)} is not known here: that of NVIDIA's cards"
             )
         return "nvidia", None
 
@@ -442,7 +439,7 @@ class _FieldsReader:
             width, height = 512, 512
             self._kept.pop("Size", None)
             self._remarks.append("No size is said: 512 × 512 is taken")
-        strength = self._value("Denoising strength", _number, "number")
+        strength = self._value("Denoising strength", values.number, "number")
         hires: SecondPass | None = None
         sized = self._has("Hires upscale", "Hires resize")
         first = (
@@ -481,14 +478,14 @@ class _FieldsReader:
                 )
                 # Antialiasing changes nothing of what bilinear enlarges.
                 same = text == "Latent (antialiased)"
-                remark = "" if same else f"Hires upscaler: {_short(text)} is {method} here"
+                remark = "" if same else f"Hires upscaler: {shortly(text)} is {method} here"
                 self._keep("Hires upscaler", text, remark)
         sampler, scheduler = "", ""
         if (said := self._take("Hires sampler")) not in ("", "Use same sampler"):
             sampler, scheduler = names.sampler_of(said)
             if not sampler:
                 self._keep(
-                    "Hires sampler", said, f"Hires sampler: {_short(said)} is not known here"
+                    "Hires sampler", said, f"Hires sampler: {shortly(said)} is not known here"
                 )
         said = self._take("Hires schedule type")
         if said == "Automatic":
@@ -497,11 +494,11 @@ class _FieldsReader:
             self._keep(
                 "Hires schedule type",
                 said,
-                f"Hires schedule type: {_short(said)} is not known here",
+                f"Hires schedule type: {shortly(said)} is not known here",
             )
         checkpoint = self._take("Hires checkpoint")
-        model = UsedModel() if checkpoint == "Use same checkpoint" else _named(checkpoint)
-        cfg = self._value("Hires CFG Scale", _number, "number")
+        model = UsedModel() if checkpoint == "Use same checkpoint" else named_model(checkpoint)
+        cfg = self._value("Hires CFG Scale", values.number, "number")
         prompts = [self._left.pop(name, None) for name in ("Hires prompt", "Hires negative prompt")]
         return replace(
             hires,
@@ -511,7 +508,7 @@ class _FieldsReader:
             steps=self._whole("Hires steps"),
             sampler=sampler,
             scheduler=scheduler,
-            cfg=cfg if cfg else self._value("Hires CFG scale", _number, "number"),
+            cfg=cfg if cfg else self._value("Hires CFG scale", values.number, "number"),
             model=model,
             prompt=prompts[0] or None,
             negative=prompts[1] or None,
@@ -547,7 +544,7 @@ class _FieldsReader:
         if not (text := self._take("Refiner")):
             return found
         share = self._number("Refiner switch at", 0.8)
-        by_steps = _version(found.version) < _SWITCHES_BY_TIME or found.program == OWN
+        by_steps = values.version_of(found.version) < _SWITCHES_BY_TIME or found.program == OWN
         if said := self._take("Refiner switch by sampling steps"):
             self._keep("Refiner switch by sampling steps", said)
             by_steps = True
@@ -558,106 +555,4 @@ class _FieldsReader:
             self._remarks.append(
                 "The refiner takes over at a share of the steps here, and there of the training's"
             )
-        return replace(found, refiner=Refiner(_named(text), min(max(share, 0.0), 1.0)))
-
-
-# --- Values ---------------------------------------------------------------------------------------
-
-
-def _number(text: str) -> float | None:
-    try:
-        number = float(text)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def _whole(text: str) -> int | None:
-    # Not through float: seeds have 64 bits.
-    digits = text.removeprefix("-")
-    if not digits.isascii() or not digits.isdigit() or len(digits) > 20:
-        return None
-    return int(text)
-
-
-def _yes(text: str) -> bool | None:
-    return {"true": True, "false": False}.get(text.strip().lower())
-
-
-def _pair(text: str) -> tuple[int, int] | None:
-    found = _SIZE.fullmatch(text)
-    return (int(found[1]), int(found[2])) if found else None
-
-
-def _short(text: str) -> str:
-    line = " ".join(text.split())
-    return line if len(line) <= 60 else f"{line[:59]}…"
-
-
-def _named(text: str) -> UsedModel:
-    """A model as "name [hash]"."""
-    if found := _NAME_AND_HASH.fullmatch(text.strip()):
-        return UsedModel(found["name"].strip(), found["hash"])
-    return UsedModel(text.strip())
-
-
-def _version(text: str) -> tuple[int, ...]:
-    """(0,) for one that is none of A1111's."""
-    found = _VERSION.match(text)
-    return tuple(int(part or 0) for part in found.groups()) if found else (0,)
-
-
-def _hashes(text: str) -> dict[str, str]:
-    """Those of `Hashes: {json}`."""
-    found = _json(text)
-    items = list(found.items())[:MOST_LISTED] if isinstance(found, dict) else []
-    hashes = {
-        name: hash.lower().removeprefix("0x") for name, hash in items if isinstance(hash, str)
-    }
-    return {name: hash for name, hash in hashes.items() if _HEX.fullmatch(hash)}
-
-
-def _resources(text: str) -> list[Mapping[str, Any]]:
-    """Those of `Civitai resources: [json]`."""
-    found = _json(text)
-    items = found[:MOST_LISTED] if isinstance(found, list) else []
-    return [item for item in items if isinstance(item, dict)]
-
-
-def _json(text: str) -> Any:
-    try:
-        return read_json(text) if text else None
-    except ValueError:
-        return None
-
-
-def _title(resource: Mapping[str, Any]) -> str:
-    name, version = resource.get("modelName"), resource.get("modelVersionName")
-    return _tag_name(" ".join(part for part in (name, version) if isinstance(part, str)))
-
-
-def _tag_name(name: str) -> str:
-    """A name as a tag can say it."""
-    return " ".join(_NO_TAG.sub(" ", name[:LONGEST_NAME]).split())
-
-
-def _weight(value: Any) -> float:
-    """Of a LoRA, within what one may have; 1 for what is no number."""
-    number = _number(str(value))
-    return 1.0 if number is None else max(-100.0, min(100.0, number))
-
-
-def _page(resource: Mapping[str, Any]) -> str:
-    """Where the site shows it."""
-    version = resource.get("modelVersionId")
-    if isinstance(version, bool) or not isinstance(version, int):
-        return ""
-    return f"https://civitai.com/model-versions/{version}"
-
-
-def _family(encoders: list[str]) -> str:
-    """Whose text encoders these are, by their names."""
-    joined = " ".join(encoders).lower()
-    if "t5" in joined:
-        return "sd3" if "clip_g" in joined else "flux"
-    return "sdxl" if "clip_g" in joined else "sd1"
+        return replace(found, refiner=Refiner(named_model(text), min(max(share, 0.0), 1.0)))
