@@ -19,6 +19,7 @@ from ponystudio.library.extra_model_paths import (
     read_extra_model_paths,
 )
 from ponystudio.system.file_names import (
+    WEIGHTS,
     absolute,
     composed,
     folded,
@@ -26,6 +27,7 @@ from ponystudio.system.file_names import (
     spelt_alike,
     unlike,
     why_absent,
+    without_suffix,
 )
 
 _DRIVE = re.compile(r"[A-Za-z]:/")
@@ -223,7 +225,7 @@ class ModelFolders:
         return {
             name: self._first(kind, name)
             for name in self.names(kind)
-            if folded(part(_stem(name, suffixes))) == folded(wanted)
+            if folded(part(without_suffix(name, suffixes))) == folded(wanted)
         }
 
     def _first(self, kind: str, name: str) -> Path:
@@ -287,12 +289,6 @@ class ModelFolders:
             return "Name a folder of models with --models DIR."
         into = " or ".join(map(str, targets[:2]))
         return f"Put {what} into {into}, or name a folder of models with --models DIR."
-
-
-def _stem(name: str, suffixes: Collection[str]) -> str:
-    """Without a suffix of weights: what else stands behind a dot is a part of the name."""
-    suffix = next((end for end in suffixes if name.lower().endswith(end)), "")
-    return name[: len(name) - len(suffix)]
 
 
 def _last(name: str) -> str:
@@ -415,7 +411,6 @@ FOLDERS: Mapping[str, tuple[str, ...]] = {
     "input": ("input", "pictures"),
     "latents": ("latents", "input"),
 }
-WEIGHTS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 PICTURES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif")
 # Kinds that are not weights, or not only.
 SUFFIXES: Mapping[str, tuple[str, ...]] = {

@@ -18,12 +18,11 @@ from ponystudio.library.formats.content_id import Identity, hashes, identity, kn
 from ponystudio.library.model_folders import (
     FOLDERS,
     PICTURE_KINDS,
-    WEIGHTS,
     ModelFolders,
     is_network,
 )
 from ponystudio.library.model_index import ModelIndex, identity_text
-from ponystudio.system.file_names import folded
+from ponystudio.system.file_names import WEIGHTS, folded, without_suffix
 
 # Bytes of files that are read while somebody waits; the rest waits for who asks for all.
 AT_ONCE = 512 << 20
@@ -177,7 +176,7 @@ class ModelSearch:
         suffix, and that is not known to be another one."""
         kind, name = file
         last = PurePosixPath(name.replace("\\", "/")).name
-        for part in (last, _stem(last)):
+        for part in (last, without_suffix(last)):
             fits = [
                 found
                 for found in self._by_name.get((kind, folded(part)), ())
@@ -234,7 +233,7 @@ class ModelSearch:
         found: dict[tuple[str, str], list[_ModelOnDisk]] = {}
         for file in self._files:
             last = folded(PurePosixPath(file.name).name)
-            for name in {last, _stem(last)}:
+            for name in {last, without_suffix(last)}:
                 found.setdefault((file.kind, name), []).append(file)
         return found
 
@@ -302,7 +301,3 @@ def _keys(known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     if sha256 := known.get("sha256"):
         yield "autov2", sha256[:10]
         yield "autov3", sha256[:12]
-
-
-def _stem(name: str) -> str:
-    return next((name[: -len(end)] for end in WEIGHTS if name.lower().endswith(end)), name)

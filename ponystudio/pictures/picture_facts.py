@@ -17,10 +17,10 @@ from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
 from ponystudio.graph.formats.xmp_packet import SOURCE_TYPE
 from ponystudio.graph.generation.generation_reading import document_of, params_in
-from ponystudio.graph.generation.json_values import without_suffix
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
 from ponystudio.pictures.reader_protocol import PictureFacts, PictureHead
+from ponystudio.system.file_names import model_name
 from ponystudio.system.json_reader import read_json
 
 MOST_FILES = 200
@@ -195,14 +195,14 @@ def _from_texts(fields: Mapping[str, str]) -> dict[str, Any]:
     known = {
         "prompt": params.prompt,
         "negative": params.negative or "",
-        "model": without_suffix(params.model.name),
+        "model": model_name(params.model.name),
         "model_hash": params.model.hash,
         "sampler": params.sampler,
         "scheduler": params.scheduler,
         "seed": _integer(params.seed),
         "steps": _integer(params.steps),
         "cfg": _number(params.cfg),
-        "files": tuple(sorted({without_suffix(file) for file in files} - {""})),
+        "files": tuple(sorted({model_name(file) for file in files} - {""})),
     }
     return {name: value for name, value in known.items() if value not in (None, "", ())}
 

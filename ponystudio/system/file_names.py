@@ -24,6 +24,8 @@ MOST_PLACES = 16
 NEAR = 0.75
 # Longer names are near nothing: comparing takes the product of their lengths.
 LONGEST = 200
+# Behind the names of files of weights.
+WEIGHTS = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 # How Python spells bytes of names that are no UTF-8, and halves of surrogate pairs.
 _BYTE = re.compile("[\ud800-\udfff]")
 
@@ -46,6 +48,18 @@ def folded(name: str) -> str:
     if name.isascii():
         return name.lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", readable(name)).casefold())
+
+
+def without_suffix(name: str, suffixes: Iterable[str] = WEIGHTS) -> str:
+    """Without that of these which a name ends with, in any letter case: what else stands behind a
+    dot is a part of the name ("pony_v6.1")."""
+    suffix = next((end for end in suffixes if name.lower().endswith(end)), "")
+    return name[: len(name) - len(suffix)]
+
+
+def model_name(file: str) -> str:
+    """What people call a file of weights: without folders and suffix."""
+    return without_suffix(PurePosixPath(file.replace("\\", "/")).name)
 
 
 def spelt_out(name: str) -> str:

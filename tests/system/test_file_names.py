@@ -16,6 +16,7 @@ from ponystudio.system.file_names import (
     as_stored,
     composed,
     folded,
+    model_name,
     near,
     readable,
     spelt_alike,
@@ -52,6 +53,19 @@ def test_paths_spelt_alike(tmp_path):
     assert spelt_alike(tmp_path, ("stil", "..", "STIL", f"{NFC}.PT"), folded) == [
         tmp_path / "Stil" / ".." / "Stil" / f"{NFD}.pt"
     ]
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("pony_v6.1.safetensors", "pony_v6.1"),
+        ("styles\\old/mane.SafeTensors", "mane"),
+        ("pony_v6.1", "pony_v6.1"),
+        ("", ""),
+    ],
+)
+def test_what_people_call_a_model(file, name):
+    assert model_name(file) == name
 
 
 @case_counts

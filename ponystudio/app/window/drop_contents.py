@@ -23,7 +23,6 @@ from ponystudio.graph.model import Graph, Node
 from ponystudio.library.extra_model_paths import EXTRA_PATHS
 from ponystudio.library.model_folders import (
     PICTURES,
-    WEIGHTS,
     ModelFolders,
     is_network,
 )
@@ -31,6 +30,7 @@ from ponystudio.library.recognition.model_file import ACCEPTED
 from ponystudio.library.recognition.recognise import recognise
 from ponystudio.pictures.graph_opening import carries_graph, import_text, open_file
 from ponystudio.studio.models.field_services import loader, with_file
+from ponystudio.system.file_names import WEIGHTS
 
 Action = Literal["open", "nodes", "node", "note", "models"]
 _PROMPT = "core.encode_prompt"

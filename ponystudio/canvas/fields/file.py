@@ -16,12 +16,13 @@ from ponystudio.canvas.fields.field_context import FieldContext, model_family
 from ponystudio.canvas.fields.list_popup import ListPopup
 from ponystudio.canvas.fields.popup_base import MARGIN
 from ponystudio.library.file_checks import files_of
-from ponystudio.library.model_folders import SUFFIXES, WEIGHTS
+from ponystudio.library.model_folders import SUFFIXES
 from ponystudio.qt.file_manager import show_in_folder
 from ponystudio.qt.i18n import tr
 from ponystudio.studio.documents.editable_graph import EditableGraph
 from ponystudio.studio.models.model_files import FileFacts
 from ponystudio.studio.models.model_summary import ModelSummary, mismatch, title_of
+from ponystudio.system.file_names import WEIGHTS
 from ponystudio.widgets import text_layout, theme
 from ponystudio.widgets.action import ActionSpec
 

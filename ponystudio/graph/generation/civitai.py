@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from ponystudio.errors import GraphFileError
+from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.generation import a1111_names, infotext
 from ponystudio.graph.generation import json_values as values
 from ponystudio.graph.generation.generation_params import (
@@ -21,7 +22,7 @@ from ponystudio.graph.generation.generation_params import (
     UsedModel,
 )
 from ponystudio.graph.generation.infotext_grammar import Infotext, compose
-from ponystudio.system.json_reader import read_json
+from ponystudio.system.file_names import model_name
 
 PROGRAM = "civitai"
 # A1111's names of what `meta` calls otherwise; the rest of it has the names that it came with.
@@ -52,10 +53,7 @@ def comfyui_texts(document: Any) -> dict[str, str]:
         comfy = _meta(picture).get("comfy")
         said: Any = comfy
         if isinstance(comfy, str):
-            try:
-                said = read_json(comfy, parse_constant=lambda _: None)
-            except ValueError:
-                continue
+            said = parsed(comfy)
         found = {}
         for name in ("workflow", "prompt"):
             value = values.mapping(said).get(name)
@@ -183,14 +181,14 @@ def _file(document: Mapping[str, Any]) -> tuple[str, str, str]:
 def _with_sidecar(params: GenerationParams, document: Mapping[str, Any]) -> GenerationParams:
     """The first example, made with the file that the sidecar is beside."""
     kind, file, hash = _file(document)
-    told = f"this is the first example of {values.without_suffix(file)} that says how it was made"
+    told = f"this is the first example of {model_name(file)} that says how it was made"
     params = replace(params, remarks=(told, *params.remarks))
     if kind == "checkpoint":
         return replace(params, model=UsedModel(file, hash))
     if kind not in _LORAS:
         return params
-    stem = values.without_suffix(file)
-    loras = [lora for lora in params.loras if values.without_suffix(lora.name) != stem]
+    stem = model_name(file)
+    loras = [lora for lora in params.loras if model_name(lora.name) != stem]
     used = next((lora for lora in params.loras if lora not in loras), UsedLora(""))
     return replace(params, loras=(replace(used, name=file, hash=hash), *loras))
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
+from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.generation import (
     civitai,
     fooocus,
@@ -20,7 +21,6 @@ from ponystudio.graph.generation import (
     swarmui,
 )
 from ponystudio.graph.generation.generation_params import GenerationParams
-from ponystudio.system.json_reader import read_json
 
 # Letters of a JSON text that is looked into: hundreds of times what any of them has.
 LONGEST_JSON = 2**22
@@ -87,10 +87,7 @@ def document_of(text: str) -> Any:
     """What a JSON text of an object or a list says; None for other texts."""
     if text[:100].lstrip("\ufeff \t\r\n")[:1] not in ("{", "[") or len(text) > LONGEST_JSON:
         return None
-    try:
-        return read_json(text.lstrip("\ufeff"), parse_constant=lambda _: None)
-    except ValueError:
-        return None
+    return parsed(text.lstrip("\ufeff"))
 
 
 def _texts(fields: Mapping[str, str]) -> Iterator[str]:

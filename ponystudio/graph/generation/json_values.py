@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from pathlib import PurePosixPath
 from typing import Any
 
 # Letters of a prompt; and of a name.
@@ -90,16 +89,6 @@ def texts(value: Any, most: int = 1000) -> list[str]:
     """The texts of a list, or one by itself."""
     found = value[:most] if isinstance(value, list) else [value]
     return [text[:LONGEST] for text in found if isinstance(text, str)]
-
-
-# Behind the names of models; other points belong to the name ("pony_v6.1").
-_SUFFIXES = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf", ".sft")
-
-
-def without_suffix(file: str) -> str:
-    """The name of a model's file alone, whether it is told with its folder and suffix or not."""
-    name = PurePosixPath(file.replace("\\", "/")).name
-    return next((name.removesuffix(end) for end in _SUFFIXES if name.endswith(end)), name)
 
 
 def plainly(value: Any) -> str:

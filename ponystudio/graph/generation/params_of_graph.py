@@ -20,20 +20,16 @@ from ponystudio.graph.generation.generation_params import (
 from ponystudio.graph.generation.infotext import OWN
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import known_value
+from ponystudio.system.file_names import model_name
 
 # Fields of a LoRA with what they are where they are not set.
 _LORA: Mapping[str, Any] = {"file": "", "strength": 1.0, "clip_strength": 1.0}
-
-
-_SUFFIXES = (".safetensors", ".sft", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 _SEEDS = 2**64
-
-
 # Nodes that mix the models that lead into them.
 _MERGES = ("core.merge_models", "core.add_models", "core.add_difference", "core.subtract_models")
+_LOADERS = ("core.load_checkpoint", "core.load_model")
 # Nodes that sample; and, for a run by parts, the socket and the nodes behind it that say what the
 # others say themselves.
-_LOADERS = ("core.load_checkpoint", "core.load_model")
 _RUNS = ("core.sample", "core.sample_steps", "core.sample_custom")
 _GUIDES = ("core.guide", "core.guide_one", "core.guide_dual")
 _LEVELS = ("core.make_sigmas", "core.turbo_sigmas", "core.ays_sigmas", "core.range_sigmas")
@@ -143,7 +139,7 @@ class _Upstream:
         """In the order in which they were applied."""
         nodes = reversed(list(self.upstream(self.guide(run), "model")))
         return [
-            UsedLora(stem(self.value(node, "file", "")), strength, strength)
+            UsedLora(model_name(self.value(node, "file", "")), strength, strength)
             for node in nodes
             if node.type == "core.apply_hypernetwork"
             for strength in (self.value(node, "strength", 1.0),)
@@ -192,7 +188,7 @@ def params_of(
         vae=UsedModel(PurePosixPath(vae).name, hashes.get(vae, "")[:10]) if vae else UsedModel(),
         loras=tuple(
             UsedLora(
-                stem(lora.file),
+                model_name(lora.file),
                 lora.strength,
                 lora.clip_strength,
                 _short(hashes.get(lora.file, "")),
@@ -201,10 +197,10 @@ def params_of(
         ),
         hypernetworks=tuple(found.hypernetworks(first)),
         text_encoders=tuple(
-            UsedModel(stem(row.get("file", "")))
+            UsedModel(model_name(row.get("file", "")))
             for row in found.value(found.first(positive, "clip", "core.load_clip"), "files", ())
         ),
-        embeddings={stem(file): hash[:10] for file, hash in embeddings.items()},
+        embeddings={model_name(file): hash[:10] for file, hash in embeddings.items()},
         source=_source(found, first) if hires is None else None,
         hires=hires,
         refiner=_refiner(found, chain, last, hashes),
@@ -229,7 +225,7 @@ def params_of(
 def _model(files: list[str], hashes: Mapping[str, str]) -> UsedModel:
     """A merge is no file, so it has no hash."""
     hash = hashes.get(files[0], "")[:10] if len(files) == 1 else ""
-    return UsedModel(" + ".join(map(stem, files)), hash)
+    return UsedModel(" + ".join(map(model_name, files)), hash)
 
 
 def _noise(found: _Upstream, run: Node, index: int) -> dict[str, Any]:
@@ -335,7 +331,7 @@ def _second_pass(
         scaled,
         space="picture" if enlarged is None and (upscaler or resized) else "latent",
         method=found.value(enlarged or resized, "method", "bilinear"),
-        upscaler=UsedModel(stem(found.value(upscaler, "file", ""))) if upscaler else UsedModel(),
+        upscaler=UsedModel(model_name(found.value(upscaler, "file", ""))),
         denoise=_share(found, last),
         steps=steps,
         cfg=cfg if cfg != found.said(first, "cfg") else None,
@@ -346,10 +342,3 @@ def _second_pass(
 def _short(hash: str) -> str:
     """An AutoV3, or of a whole file's hash the AutoV2."""
     return hash if len(hash) <= 12 else hash[:10]
-
-
-def stem(file: str) -> str:
-    """What a text calls a file: without folders and suffix, while other dots are a part of it."""
-    name = PurePosixPath(file.replace("\\", "/")).name
-    suffix = next((end for end in _SUFFIXES if name.lower().endswith(end)), "")
-    return name[: len(name) - len(suffix)]

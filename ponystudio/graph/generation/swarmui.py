@@ -21,6 +21,7 @@ from ponystudio.graph.generation.generation_params import (
     UsedLora,
     UsedModel,
 )
+from ponystudio.system.file_names import model_name
 
 PROGRAM = "SwarmUI"
 _PARAMS, _EXTRA, _MODELS = "sui_image_params", "sui_extra_data", "sui_models"
@@ -179,7 +180,7 @@ def _numbers(value: Any) -> list[float]:
 
 
 def _bare(name: str) -> str:
-    return values.without_suffix(name).lower()
+    return model_name(name).lower()
 
 
 def _hashes(document: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -32,7 +32,7 @@ from blake3 import blake3
 
 from ponystudio.errors import ChangedFile, MissingFile, ModelFileError, UnknownModel, UnreadFile
 from ponystudio.library.formats import tokenizers
-from ponystudio.system.file_names import why_absent
+from ponystudio.system.file_names import WEIGHTS, why_absent
 from ponystudio.system.regular_file import NotRegular, open_regular
 
 CHUNK = 4 << 20
@@ -44,7 +44,6 @@ ATTEMPTS = 3
 # What is remembered of so many files at most.
 REMEMBERED = 50_000
 # Of a diffusers folder: what is read of one, and what others read. Pictures and notes do not count.
-WEIGHTS = (".safetensors", ".sft", ".gguf", ".bin", ".pt", ".pth", ".ckpt")
 FOLDER_SUFFIXES = (*WEIGHTS, ".json", ".txt", ".model", ".yaml", ".yml")
 
 MOST_IN_FOLDER = 10_000
