@@ -16,7 +16,7 @@ from ponystudio.api import NodeSpec, ParamSpec
 from ponystudio.engine.run_files import RunFiles, until, wait_for
 from ponystudio.errors import Cancelled, PonyStudioError
 from ponystudio.graph.coercion import coerce
-from ponystudio.graph.comfyui.exporter import export_prompt, export_workflow
+from ponystudio.graph.comfyui.exporting.exporter import export_prompt, export_workflow
 from ponystudio.graph.digital_source import source_type
 from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import GRAPH, PARAMETERS, PROMPT, RECEIPT, WORKFLOW

@@ -10,7 +10,7 @@ from typing import Any
 from ponystudio import __version__
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import NothingToRun
-from ponystudio.graph.comfyui import exporter
+from ponystudio.graph.comfyui.exporting import exporter
 from ponystudio.graph.comfyui.importer import Remark
 from ponystudio.graph.formats.python_script import python_script
 from ponystudio.graph.generation.infotext_writer import infotext

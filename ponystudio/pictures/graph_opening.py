@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from ponystudio.errors import BadInput, GraphFileError
 from ponystudio.graph.comfyui import api_format, importer, workflow_format
+from ponystudio.graph.comfyui.exporting.own_graph import restored
 from ponystudio.graph.comfyui.importer import Imported
-from ponystudio.graph.comfyui.own_graph import restored
 from ponystudio.graph.comfyui.source_graph import parsed
 from ponystudio.graph.formats import embedded_metadata, graph_file
 from ponystudio.graph.generation import civitai

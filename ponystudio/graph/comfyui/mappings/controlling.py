@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from ponystudio.graph.comfyui.export_mapping import (
+from ponystudio.graph.comfyui.exporting.export_mapping import (
     ExportBuilder,
     NodeExport,
     OurNode,

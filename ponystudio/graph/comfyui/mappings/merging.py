@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ponystudio.graph.comfyui.core_nodes import signatures
-from ponystudio.graph.comfyui.export_mapping import (
+from ponystudio.graph.comfyui.exporting.export_mapping import (
     ExportBuilder,
     NodeExport,
     OurNode,

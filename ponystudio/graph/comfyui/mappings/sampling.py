@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ponystudio.graph.comfyui.export_mapping import (
+from ponystudio.graph.comfyui.exporting.export_mapping import (
     ExportBuilder,
     Inverse,
     NodeExport,

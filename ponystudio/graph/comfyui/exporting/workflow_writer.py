@@ -9,8 +9,8 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ponystudio.graph.comfyui.core_nodes import Signature, signatures
+from ponystudio.graph.comfyui.exporting.target_graph import TargetNode
 from ponystudio.graph.comfyui.source_graph import Wire, inside, listed, objects, text, whole
-from ponystudio.graph.comfyui.target_graph import TargetNode
 from ponystudio.graph.comfyui.widget_values import named_values
 from ponystudio.graph.model import Mode, position
 

@@ -9,11 +9,11 @@ from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphFileError
-from ponystudio.graph.comfyui.export_mapping import Target, Unsaid, names_of
+from ponystudio.graph.comfyui.exporting.export_mapping import Target, Unsaid, names_of
+from ponystudio.graph.comfyui.exporting.target_graph import TargetNode, translate
 from ponystudio.graph.comfyui.importer import SOURCE, Imported, Remark, import_documents
 from ponystudio.graph.comfyui.mapping import Mapped, mappings
 from ponystudio.graph.comfyui.source_graph import Wire, inside
-from ponystudio.graph.comfyui.target_graph import TargetNode, translate
 from ponystudio.graph.model import Graph, Mode, Node, position
 
 # What of a node's place is theirs, too.

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from ponystudio.graph.comfyui import workflow_format
-from ponystudio.graph.comfyui.export_mapping import Target
-from ponystudio.graph.comfyui.kept_source import KeptSource
+from ponystudio.graph.comfyui.exporting.export_mapping import Target
+from ponystudio.graph.comfyui.exporting.kept_source import KeptSource
+from ponystudio.graph.comfyui.exporting.target_graph import TargetGraph
+from ponystudio.graph.comfyui.exporting.workflow_writer import copied
 from ponystudio.graph.comfyui.source_graph import Wire, inside, listed, objects, slot, text, whole
-from ponystudio.graph.comfyui.target_graph import TargetGraph
-from ponystudio.graph.comfyui.workflow_writer import copied
 from ponystudio.graph.model import Graph, Link
 
 

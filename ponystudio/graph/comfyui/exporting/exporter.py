@@ -18,12 +18,17 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphFileError, listed
 from ponystudio.graph.comfyui import api_format, workflow_format
 from ponystudio.graph.comfyui.core_nodes import Signature
+from ponystudio.graph.comfyui.exporting.kept_source import Changes, KeptSource, kept_sources
+from ponystudio.graph.comfyui.exporting.standing_parts import StandingParts
+from ponystudio.graph.comfyui.exporting.target_graph import TargetGraph, TargetNode, translate
+from ponystudio.graph.comfyui.exporting.workflow_writer import (
+    WorkflowWriter,
+    copied,
+    laid_out,
+    socket_type,
+)
 from ponystudio.graph.comfyui.importer import OWN_CLASS, SOURCE, Remark, import_documents
-from ponystudio.graph.comfyui.kept_source import Changes, KeptSource, kept_sources
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire, inside, objects, text
-from ponystudio.graph.comfyui.standing_parts import StandingParts
-from ponystudio.graph.comfyui.target_graph import TargetGraph, TargetNode, translate
-from ponystudio.graph.comfyui.workflow_writer import WorkflowWriter, copied, laid_out, socket_type
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.graph_shape import shape
 from ponystudio.graph.model import Graph

@@ -11,7 +11,7 @@ from typing import Any
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.graph.comfyui.core_nodes import signatures
-from ponystudio.graph.comfyui.export_mapping import (
+from ponystudio.graph.comfyui.exporting.export_mapping import (
     ExportBuilder,
     OurNode,
     Target,

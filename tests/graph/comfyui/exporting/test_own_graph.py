@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from helpers.drops import CATALOG
-from ponystudio.graph.comfyui.exporter import export_workflow
+from ponystudio.graph.comfyui.exporting.exporter import export_workflow
+from ponystudio.graph.comfyui.exporting.own_graph import restored
 from ponystudio.graph.comfyui.importer import import_document
-from ponystudio.graph.comfyui.own_graph import restored
 from ponystudio.graph.formats import graph_file
 from ponystudio.pictures.graph_opening import import_text
 from ponystudio_resources import path as resource

@@ -12,7 +12,7 @@ import pytest
 from helpers.drops import CATALOG
 from ponystudio.errors import Cycle
 from ponystudio.graph.comfyui.core_nodes import signatures
-from ponystudio.graph.comfyui.exporter import export_prompt, export_workflow
+from ponystudio.graph.comfyui.exporting.exporter import export_prompt, export_workflow
 from ponystudio.graph.comfyui.importer import OWN_CLASS, import_document
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.graph_shape import shape

@@ -9,7 +9,7 @@ from typing import Any
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
-from ponystudio.graph.comfyui.exporter import OWN, OWN_FAMILIES, export_workflow
+from ponystudio.graph.comfyui.exporting.exporter import OWN, OWN_FAMILIES, export_workflow
 from ponystudio.graph.comfyui.importer import Imported, Remark, import_documents
 from ponystudio.graph.comfyui.source_graph import inside
 from ponystudio.graph.formats import graph_file
