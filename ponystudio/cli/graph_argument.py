@@ -5,11 +5,18 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ponystudio.cli.error_report import printable
+from ponystudio.cli.missing_models import (
+    add_rebind_argument,
+    look_for_models,
+    rebound,
+    tell_others,
+    with_remedies,
+)
 from ponystudio.cli.set_params import set_params
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.preflight import check_models
@@ -21,6 +28,7 @@ from ponystudio.graph.placeholder import pack_of, stands_for
 from ponystudio.graph.topology import ancestors, effective, without_errors
 from ponystudio.graph.validation import check, effective_targets
 from ponystudio.library.model_folders import ModelFolders, default_roots
+from ponystudio.library.model_search import NamedModel
 from ponystudio.pictures.graph_opening import open_file
 from ponystudio.system.file_names import absolute, as_stored, why_absent
 
@@ -30,13 +38,15 @@ class OpenedGraph:
     graph: Graph
     packs: NodePacks
     folders: ModelFolders
+    named: tuple[NamedModel, ...] = ()
+    """Model files that are not there, or are others than the graph says."""
 
     def errors(self) -> list[PonyStudioError]:
         """Everything that is wrong anywhere in the graph, its files included."""
         catalog = self.packs.catalog
         errors: list[PonyStudioError] = [*check(self.graph, catalog)]
         ids = effective(self.graph, catalog).nodes
-        errors += check_models(self.graph, self.packs, self.folders, ids)
+        errors += self._model_errors(ids)
         try:
             effective_targets(self.graph, catalog)
         except NothingToRun as error:
@@ -72,8 +82,12 @@ class OpenedGraph:
         ids = ancestors(effective(self.graph, catalog), targets)
         return [
             *check(self.graph, catalog, targets=targets),
-            *check_models(self.graph, self.packs, self.folders, ids),
+            *self._model_errors(ids),
         ]
+
+    def _model_errors(self, ids: Iterable[str]) -> list[PonyStudioError]:
+        found = check_models(self.graph, self.packs, self.folders, ids)
+        return with_remedies(found, self.named)
 
 
 def add_graph_arguments(parser: ArgumentParser) -> None:
@@ -88,6 +102,7 @@ def add_graph_arguments(parser: ArgumentParser) -> None:
         help="change a param for this run; may be given again",
     )
     add_models_argument(parser)
+    add_rebind_argument(parser)
 
 
 def add_models_argument(parser: ArgumentParser) -> None:
@@ -113,9 +128,23 @@ def open_graph(arguments: Namespace) -> OpenedGraph:
     for note in notes:
         print(f"note: {note}", file=sys.stderr)
     folders = given_folders(arguments.models, absolute(arguments.graph).parent)
-    return OpenedGraph(
-        set_params(graph, arguments.settings, packs.catalog, folders), packs, folders
-    )
+    graph = set_params(graph, arguments.settings, packs.catalog, folders)
+    graph, named = found_models(graph, packs, folders, rebind=arguments.rebind)
+    return OpenedGraph(graph, packs, folders, named)
+
+
+def found_models(
+    graph: Graph, packs: NodePacks, folders: ModelFolders, *, rebind: bool
+) -> tuple[Graph, tuple[NamedModel, ...]]:
+    """The graph, where it is wished with the names of the models that were found under others; and
+    those that are missing or others than it says, which are told on standard error."""
+    catalog = packs.catalog
+    named = look_for_models(graph, catalog, folders, everything=rebind)
+    if rebind:
+        graph = rebound(graph, catalog, named)
+        named = [one for one in named if one.found is None]
+    tell_others(named)
+    return graph, tuple(named)
 
 
 def report_problems(packs: NodePacks) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 from ponystudio.cli.error_report import printable
 from ponystudio.cli.graph_argument import (
     add_models_argument,
+    found_models,
     given_folders,
     report_import,
     report_problems,
 )
+from ponystudio.cli.missing_models import add_rebind_argument, with_remedies
 from ponystudio.engine.node_packs import load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.errors import MissingFile
@@ -29,6 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
         "-o", "--output", metavar="GRAPH", type=Path, help="where to; without it, to the terminal"
     )
     add_models_argument(parser)
+    add_rebind_argument(parser)
 
 
 def main(arguments: Namespace) -> int:
@@ -38,13 +41,16 @@ def main(arguments: Namespace) -> int:
     opened = open_file(path)
     graph, _ = upgrade_nodes(opened.graph, packs.upgrades, packs.catalog)
     folders = given_folders(arguments.models, absolute(path).parent)
-    found = check_models(graph, packs, folders, list(effective(graph, packs.catalog).nodes))
     if opened.imported:
         report_import(opened.imported)
+    graph, named = found_models(graph, packs, folders, rebind=arguments.rebind)
+    found = check_models(graph, packs, folders, list(effective(graph, packs.catalog).nodes))
+    elsewhere = with_remedies(found, named)
     missing = [error for error in found if isinstance(error, MissingFile)]
-    for error in found:
+    for error, helped in zip(found, elsewhere, strict=True):
         kind = "missing" if isinstance(error, MissingFile) else "note"
-        print(f"{kind}: {printable(f'{error.node}: {error.what}')}", file=sys.stderr)
+        what = error.what if helped is error else f"{error.what} {helped.remedy}"
+        print(f"{kind}: {printable(f'{error.node}: {what}')}", file=sys.stderr)
     if arguments.output:
         graph_file.write(graph, arguments.output, packs.catalog)
     else:

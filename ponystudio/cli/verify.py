@@ -15,6 +15,7 @@ from typing import Any
 from ponystudio.cli.error_report import Refused
 from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
 from ponystudio.cli.interrupts import cancellable, interruptible
+from ponystudio.cli.missing_models import add_rebind_argument
 from ponystudio.cli.progress import TextReport
 from ponystudio.engine.protocol.run_events import Event, Output
 from ponystudio.engine.verification import TOLERANCE, compare
@@ -32,6 +33,7 @@ MOST_THREADS = 256
 def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("picture", metavar="PICTURE", type=Path, help="one that was made here")
     add_models_argument(parser)
+    add_rebind_argument(parser)
 
 
 def main(arguments: Namespace) -> int:

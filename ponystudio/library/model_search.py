@@ -132,18 +132,19 @@ class ModelSearch:
             if use.kind in _KINDS and not is_network(use.name):
                 uses.setdefault(use.file, []).append(use)
         searched = {file: hashes_of(facts_of(graph.models, *file)) for file in uses}
-        unsure = [file for file in uses if searched[file] and not self._is_it(file, searched[file])]
-        if unsure:
-            strong = [file for file in unsure if searched[file].keys() - {*_WEAK}]
-            most = None if everything else AT_ONCE
+        for file, said in searched.items():
+            if said and (path := self._there(file)):  # is it the one that is meant?
+                self._read_one(path, None if everything else AT_ONCE, progress)
+        lost = [file for file in uses if searched[file] and self._is_lost(file, searched[file])]
+        strong = [file for file in lost if searched[file].keys() - {*_WEAK}]
 
-            def enough() -> bool:
-                return len(strong) == len(unsure) and all(
-                    self._is_it(file, searched[file]) or self.same(searched[file], file)
-                    for file in strong
-                )
+        def enough() -> bool:
+            return len(strong) == len(lost) and all(
+                self.same(searched[file], file) for file in strong
+            )
 
-            self.read(most, enough, progress)
+        if lost:
+            self.read(None if everything else AT_ONCE, enough, progress)
         found = (self._named(graph, file, tuple(of), searched[file]) for file, of in uses.items())
         return [named for named in found if named is not None]
 
@@ -262,10 +263,21 @@ class ModelSearch:
     def _at(self) -> dict[str, _ModelOnDisk]:
         return {os.path.realpath(file.path): file for file in self._files}
 
-    def _is_it(self, file: FileName, said: Mapping[str, str]) -> bool:
-        """Whether what lies there is what is meant, as far as its hashes are known."""
+    def _is_lost(self, file: FileName, said: Mapping[str, str]) -> bool:
+        """Whether nothing lies there, or as far as its hashes are known another file."""
         path = self._there(file)
-        return path is not None and agree(said, self._hashes_at(path)) is True
+        return path is None or agree(said, self._hashes_at(path)) is False
+
+    def _read_one(self, path: Path, most: int | None, progress: Progress) -> None:
+        file = self._at.get(os.path.realpath(path))
+        if file is None or file.read or (most is not None and file.identity.size > most):
+            return
+        try:
+            heard = partial(_tell, progress, 0, file.identity.size)
+            file.hashes, file.read = self._read(path, heard), True
+        except PonyStudioError:
+            return
+        self._note(file)
 
     def _named(
         self, graph: Graph, file: FileName, uses: tuple[FileUse, ...], said: Mapping[str, str]
@@ -273,7 +285,7 @@ class ModelSearch:
         path, facts = self._there(file), facts_of(graph.models, *file)
         other: tuple[str, str] | None = None
         if path is not None:
-            own = self._hashes_at(path)
+            own = self._hashes_at(path) if said else {}
             if agree(said, own) is not False:
                 return None
             how = next(how for how in said if agree({how: said[how]}, own) is False)

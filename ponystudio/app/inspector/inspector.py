@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QScrollArea, QVBoxLayout, QWidget
@@ -48,7 +49,8 @@ class Inspector(QFrame):
 
     `run_requested`, `bypass_requested`, `help_requested`, `loras_requested` (its `<lora:…>` are to
     be nodes), `offer_taken` (what its card offers is to be) and `node_requested` (it is to be
-    shown) carry a node's id, `words_chosen` a node, and from where to where in its prompt.
+    shown) carry a node's id, `words_chosen` a node, and from where to where in its prompt,
+    `folder_requested` the kind of files that it holds. `models_taken`: all that were found.
     """
 
     run_requested = Signal(str)
@@ -57,6 +59,8 @@ class Inspector(QFrame):
     help_requested = Signal(str)
     loras_requested = Signal(str)
     offer_taken = Signal(str)
+    models_taken = Signal()
+    folder_requested = Signal(str)
     words_chosen = Signal(str, int, int)
 
     def __init__(
@@ -124,7 +128,13 @@ class Inspector(QFrame):
             content = self._of_node(document, self.node)
         else:
             content = graph_page(
-                document, self._runner, self._problem_key(), self.node_requested.emit
+                document,
+                self._runner,
+                self._problem_key(),
+                self.node_requested.emit,
+                ModelHelp(
+                    self.offer_taken.emit, self.models_taken.emit, self.folder_requested.emit
+                ),
             )
         bar = self.area.verticalScrollBar()
         place = bar.value()
@@ -163,7 +173,8 @@ class Inspector(QFrame):
             box.addWidget(label(spec.help.split("\n\n")[0], "body", "text2"))
         problems = problems_of(state)
         for problem in problems:
-            box.addWidget(problem_card(problem))
+            links = folder_links(spec, problem, self.folder_requested.emit)
+            box.addWidget(problem_card(problem, links=links))
         if not problems or state.phase in ("running", "waiting"):
             box.addWidget(state_card(node, spec, state))
         if state.offer:
@@ -256,8 +267,21 @@ MOST_PROBLEMS = 20  # cards: each takes two milliseconds to lay out, and nobody 
 NAMED = 3
 
 
+class ModelHelp(NamedTuple):
+    """What is done about model files: take what the card of a node offers, take all that was found,
+    open the folder of a kind."""
+
+    take: Callable[[str], object]
+    take_all: Callable[[], object]
+    open_folder: Callable[[str], object]
+
+
 def graph_page(
-    document: Document, runner: Runner, key: str, go_to: Callable[[str], object]
+    document: Document,
+    runner: Runner,
+    key: str,
+    go_to: Callable[[str], object],
+    help: ModelHelp,
 ) -> QWidget:
     """`key` is what walks through the problems, `go_to` shows a node."""
     widget, box = new_page()
@@ -272,10 +296,19 @@ def graph_page(
         box.addWidget(label(document.read_only, "body", "warn"))
     for problem in document.problems[:MOST_PROBLEMS]:
         box.addWidget(label(problem.what, "body", "warn"))
+    files = {file for id in graph.nodes if (o := states[id].offer) for file in o.files}
+    if len(files) > 1:
+        text = tr("Use what was found ({n})").format(n=len(files))
+        take_all = PaintedButton("plain", text, "check")
+        take_all.clicked.connect(lambda: help.take_all())
+        box.addWidget(take_all, 0, Qt.AlignmentFlag.AlignLeft)
     for place, (id, problem) in enumerate(found[:MOST_PROBLEMS]):
         name = graph.nodes[id].title or title(graph, document.catalog, id)
         first = key if place == 0 else ""
-        box.addWidget(problem_card(problem, name, first, partial(go_to, id)))
+        links = folder_links(document.spec(id), problem, help.open_folder)
+        if (offer := states[id].offer) and links:
+            links.insert(0, (offer.button, partial(help.take, id)))
+        box.addWidget(problem_card(problem, name, first, partial(go_to, id), links))
     if (more := len(found) - MOST_PROBLEMS) > 0:
         box.addWidget(label(tr("and {n} more").format(n=more), "caption"))
     if said := _remarks(document):
@@ -290,6 +323,18 @@ def graph_page(
         box.addWidget(label(tr("Select a node to see what it does."), "caption"))
     box.addStretch(1)
     return widget
+
+
+def folder_links(
+    spec: NodeSpec | None, problem: Problem, open_folder: Callable[[str], object]
+) -> list[tuple[str, Callable[[], object]]]:
+    """What leads to the folder into which a missing file belongs."""
+    param = spec.param_by_name.get(problem.socket.split("[")[0].split(".")[0]) if spec else None
+    if problem.reason != "MissingFile" or param is None:
+        return []
+    kinds = [param.kind, *(field.kind for field in param.fields if field.type == "file")]
+    kind = next(filter(None, kinds), "")
+    return [(tr("Open the folder"), partial(open_folder, kind))] if kind else []
 
 
 def _remarks(document: Document) -> list[tuple[str, str]]:

@@ -134,10 +134,14 @@ def state_card(node: Node, spec: NodeSpec | None, state: NodeState) -> QWidget:
 
 
 def problem_card(
-    problem: Problem, name: str = "", key: str = "", go: Callable[[], object] | None = None
+    problem: Problem,
+    name: str = "",
+    key: str = "",
+    go: Callable[[], object] | None = None,
+    links: Sequence[tuple[str, Callable[[], object]]] = (),
 ) -> QWidget:
     """What is wrong and what to do; with the `name` of its node, the `key` that leads there and
-    the way to `go` there, where it is told of elsewhere."""
+    the way to `go` there, where it is told of elsewhere. `links`: what may be done at once."""
     card, box = _card("problem")
     head = _headed("alert", "err", label(name or problem.what, "group" if name else "body", "text"))
     if key:
@@ -149,11 +153,12 @@ def problem_card(
     lines = (problem.what, problem.remedy) if name else (problem.remedy,)
     for line in filter(None, lines):
         box.addWidget(label(line, "body", "text2"))
-    if go is not None:
-        show = QPushButton(tr("Show it"))
-        show.setProperty("kind", "link")
-        show.clicked.connect(lambda: go())
-        box.addWidget(show, 0, Qt.AlignmentFlag.AlignLeft)
+    shown = [(tr("Show it"), go)] if go is not None else []
+    for text, act in (*links, *shown):
+        link = QPushButton(text)
+        link.setProperty("kind", "link")
+        link.clicked.connect(lambda _=False, act=act: act())
+        box.addWidget(link, 0, Qt.AlignmentFlag.AlignLeft)
     return card
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Signal
+from PySide6.QtCore import QObject, QUrl, Signal
+from PySide6.QtGui import QDesktopServices
 
 from ponystudio.api.spec import NodeSpec
 from ponystudio.app.inspector.inspector import next_problem
@@ -62,7 +63,18 @@ class CanvasRequests(QObject):
     def take_offer(self, node: str) -> None:
         """Set what the card of a node offers."""
         if page := self._pages.current:
-            page.offers.accept(node)
+            page.answer(node, True)
+
+    def take_all_models(self) -> None:
+        """Take all model files that were found under other names."""
+        if page := self._pages.current:
+            page.models.accept_all()
+
+    def open_folder(self, kind: str) -> None:
+        """Of model files of a kind, in the system's own window of files."""
+        folder = self._pages.current.services.facts.folder(kind) if self._pages.current else None
+        if folder is not None:
+            QDesktopServices.openUrl(QUrl.fromLocalFile(str(folder)))
 
     def make_loras(self, node: str) -> None:
         """Put the nodes that apply them in the place of the `<lora:…>` and `<hypernet:…>` of a

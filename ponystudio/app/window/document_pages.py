@@ -14,6 +14,7 @@ from PySide6.QtWidgets import QPushButton, QStackedWidget, QVBoxLayout, QWidget
 
 from ponystudio.app.window.drop_handler import DropHandler
 from ponystudio.app.window.few_step_offers import FewStepOffers
+from ponystudio.app.window.model_offers import ModelOffers
 from ponystudio.canvas.commands.canvas_commands import CanvasCommands
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.canvas.view import camera_view
@@ -61,6 +62,7 @@ class DocumentPage(QWidget):
         self.view = GraphView(self.scene)
         self.commands = CanvasCommands(self.view, keys_of)
         self.offers = FewStepOffers(document, self.services, self)
+        self.models = ModelOffers(document, self.services, self)
         self._fitted = False
         self.is_drawn = False
         FirstPaint(self.view.viewport()).seen.connect(self._note_drawn)
@@ -107,6 +109,7 @@ class DocumentPage(QWidget):
 
     def close_page(self) -> None:
         """Before the document goes."""
+        self.models.close()
         self.view.editors.close()
 
     # Wires
@@ -116,7 +119,7 @@ class DocumentPage(QWidget):
         self.scene.focus_changed.connect(lambda _: self.selection_changed.emit())
         self.scene.run_to_requested.connect(lambda node: self._runner.run_to(self.document, node))
         self.scene.remedy_requested.connect(self._remedy)
-        self.scene.offer_answered.connect(self._answer)
+        self.scene.offer_answered.connect(self.answer)
         self.scene.picture_activated.connect(self.picture_requested)
         self.commands.gestures.dropped.connect(self._dropped)
         self.document.changed.connect(lambda _: self._graph_changed())
@@ -128,8 +131,10 @@ class DocumentPage(QWidget):
             pointer = self.view.viewport().mapToGlobal(self.view.from_scene(at).toPoint())
             self._drops.drop(mime, self.document, at, pointer)
 
-    def _answer(self, node: str, taken: bool) -> None:
-        self.offers.accept(node) if taken else self.offers.dismiss(node)
+    def answer(self, node: str, taken: bool) -> None:
+        """What the card of a node offers is to be, or not."""
+        offers = self.models if self.models.is_of(node) else self.offers
+        offers.accept(node) if taken else offers.dismiss(node)
 
     def _remedy(self, node: str, problem: Problem, which: str) -> None:
         socket = problem.socket.split("[")[0].split(".")[0]

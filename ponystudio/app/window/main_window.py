@@ -292,6 +292,8 @@ class MainWindow(QMainWindow):
         inspector.words_chosen.connect(requests.select_words)
         inspector.loras_requested.connect(requests.make_loras)
         inspector.offer_taken.connect(requests.take_offer)
+        inspector.models_taken.connect(requests.take_all_models)
+        inspector.folder_requested.connect(requests.open_folder)
 
     def _connect_settings(self) -> None:
         settings = self.settings

@@ -40,13 +40,16 @@ class Problem:
 
 @dataclass(frozen=True)
 class Offer:
-    """Values that a node could have: `title` and `text` say which and why, `button` what pressing
-    it does; `params` are pairs of names and values."""
+    """What a node could have: `title` and `text` say what and why, `button` what pressing it does;
+    `params` are pairs of names and values, `files` those that lie elsewhere, by kind, the name in
+    the graph and the one to take; `page` is an address to open."""
 
     title: str
     text: str
     button: str
-    params: tuple[tuple[str, Any], ...]
+    params: tuple[tuple[str, Any], ...] = ()
+    files: tuple[tuple[str, str, str], ...] = ()
+    page: str = ""
 
 
 class NodeState(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from ponystudio.library.model_folders import ModelFolders, default_roots
 
 if TYPE_CHECKING:
     from ponystudio.studio.models.model_files import FileFacts
+    from ponystudio.studio.models.model_locator import ModelLocator
     from ponystudio.studio.models.token_counter import Counts
 
 
@@ -50,6 +51,13 @@ class FieldServices:
 
         return self.shared.counts if self.shared else Counts(self.folders)
 
+    @cached_property
+    def locator(self) -> ModelLocator:
+        """Where model files lie that are not there by their names."""
+        from ponystudio.studio.models.model_locator import ModelLocator
+
+        return self.shared.locator if self.shared else ModelLocator(self.index_path)
+
     def recheck(self) -> None:
         """Names may mean other files now: what is known of them is looked at again."""
         if self.shared is not None:
@@ -60,7 +68,7 @@ class FieldServices:
     def close(self) -> None:
         """Let go of files, and end what is being found out; the app calls it at its end."""
         if self.shared is None:
-            for name in {"facts", "counts"} & self.__dict__.keys():
+            for name in {"facts", "counts", "locator"} & self.__dict__.keys():
                 self.__dict__[name].close()
 
     @staticmethod
