@@ -5,6 +5,7 @@ run would do.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
@@ -307,6 +308,7 @@ def graph_page(
         first = key if place == 0 else ""
         links = folder_links(document.spec(id), problem, help.open_folder)
         if (offer := states[id].offer) and links:
+            problem = replace(problem, remedy=offer.text)
             links.insert(0, (offer.button, partial(help.take, id)))
         box.addWidget(problem_card(problem, name, first, partial(go_to, id), links))
     if (more := len(found) - MOST_PROBLEMS) > 0:

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from ponystudio.library.model_search import NamedModel
 
 SOON = 250
-# Letters of a name on a button, and files that are told by name.
-LONGEST, TOLD = 28, 3
+# Letters of a name where there is little room, and files that are told by name.
+LONGEST, TOLD = 24, 3
 
 
 class ModelOffers(QObject):
@@ -46,7 +46,7 @@ class ModelOffers(QObject):
         self._soon.timeout.connect(self.refresh)
         document.changed.connect(self._changed)
         document.catalog_changed.connect(self._soon.start)
-        services.facts.listed.connect(self._soon.start)
+        services.facts.rechecked.connect(self._soon.start)
         self._soon.start()
 
     def _changed(self, change: Change) -> None:
@@ -138,8 +138,7 @@ def _offer(lost: list[NamedModel]) -> Offer | None:
         return Offer(title, "\n".join(lines), tr("Use what was found"), (), files)
     one = found[0]
     same = one.found is not None and one.found.same
-    how = tr("same file") if same else tr("same name")
-    button = tr("Use {file} ({how})").format(file=_short(files[0][2]), how=how)
+    button = tr("Use the same file") if same else tr("Use that file")
     return Offer(_title(one), lines[0], button, (), files)
 
 
@@ -147,7 +146,7 @@ def _page_offer(one: NamedModel) -> Offer:
     host = host_of(one.page)
     text = tr("The graph says where it can be had: {page}").format(page=shortened(one.page))
     return Offer(
-        _title(one), text, tr("Open its page at {host}").format(host=shortened(host, LONGEST)),
+        _title(one), text, tr("Open {host}").format(host=shortened(host, LONGEST)),
         (), (), one.page,
     )  # fmt: skip
 
@@ -174,4 +173,4 @@ def _told(one: NamedModel) -> str:
 
 
 def _short(name: str) -> str:
-    return shortened(PurePosixPath(name.replace("\\", "/")).name, LONGEST)
+    return shortened(PurePosixPath(name.replace("\\", "/")).stem, LONGEST)

@@ -64,10 +64,12 @@ class PreviewPictureCache(QObject):
 
 
 class FileFacts(QObject):
-    """`changed` fires when something asked for became known. `unused_lines`: what in the settings
-    of other tools, as last read, leads to no folder."""
+    """`changed` fires when something asked for became known, `rechecked` when names may mean other
+    files now. `unused_lines`: what in the settings of other tools, as last read, leads to no
+    folder."""
 
     changed = Signal()
+    rechecked = Signal()
 
     def __init__(self, folders: Callable[[], ModelFolders], index_path: Path | None = None) -> None:
         super().__init__()
@@ -164,6 +166,7 @@ class FileFacts(QObject):
         for kind in kinds:
             self.refresh(kind)
         self.changed.emit()
+        self.rechecked.emit()
 
     def recheck(self) -> None:
         """Names may mean other files now, beside another graph, say: look at them again."""
@@ -171,6 +174,7 @@ class FileFacts(QObject):
         if self._known or self._pending:
             self._stale.update(self._known, self._pending)
             self.changed.emit()
+        self.rechecked.emit()
 
     def _app_state(self, state: Qt.ApplicationState) -> None:
         """Whoever comes back from another program may have put files where they were missing."""
