@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
 from pathlib import Path
 
-from ponystudio.cli.error_report import printable
-from ponystudio.cli.graph_argument import OpenedGraph, add_graph_arguments, open_graph
+from ponystudio.cli.graph_argument import (
+    OpenedGraph,
+    add_graph_arguments,
+    open_graph,
+    tell_remarks,
+)
 from ponystudio.errors import UsageError
 from ponystudio.graph.atomic_write import write_text
-from ponystudio.graph.comfyui.importer import Remark
 from ponystudio.library.graph_families import graph_families
 from ponystudio.pictures.graph_export import TEXT_EXPORTS
 from ponystudio.system.file_names import absolute, as_stored
@@ -44,19 +46,12 @@ def main(arguments: Namespace) -> int:
     catalog = opened.packs.catalog
     families = graph_families(opened.graph, catalog, opened.folders)
     exported = TEXT_EXPORTS[arguments.to].write(opened.graph, catalog, name, families)
-    report(exported.remarks)
+    tell_remarks(exported.remarks)
     if arguments.output:
         write_text(as_stored(arguments.output), exported.text)
     else:
         print(exported.text, end="")
     return 0
-
-
-def report(remarks: Sequence[Remark]) -> None:
-    """What cannot be said in the target, a line each, on standard error."""
-    for remark in remarks:
-        where = f"{remark.node}: " if remark.node else ""
-        print(printable(f"note: {where}{remark.text}"), file=sys.stderr)
 
 
 def _draw(opened: OpenedGraph, path: Path, name: str) -> None:

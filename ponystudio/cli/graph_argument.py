@@ -21,7 +21,7 @@ from ponystudio.cli.set_params import set_params
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.preflight import check_models
 from ponystudio.errors import NothingToRun, PonyStudioError, UsageError
-from ponystudio.graph.comfyui.importer import Imported
+from ponystudio.graph.comfyui.importer import Imported, Remark
 from ponystudio.graph.formats.migrations import upgrade_nodes
 from ponystudio.graph.model import Graph
 from ponystudio.graph.placeholder import pack_of, stands_for
@@ -158,9 +158,13 @@ def report_import(imported: Imported) -> None:
         pack = pack_of(imported.graph.nodes[id])
         said = f"{type} is not known here{f' (node pack {pack})' if pack else ''}"
         print(printable(f"placeholder: {id}: {said}"), file=sys.stderr)
-    for remark in imported.remarks:
-        where = f"{remark.node}: " if remark.node else ""
-        print(printable(f"note: {where}{remark.text}"), file=sys.stderr)
+    tell_remarks(imported.remarks)
+
+
+def tell_remarks(remarks: Iterable[Remark]) -> None:
+    """A line each, on standard error."""
+    for remark in remarks:
+        print(printable(f"note: {remark}"), file=sys.stderr)
 
 
 def _read(path: Path) -> Graph:

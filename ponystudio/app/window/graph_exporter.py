@@ -16,15 +16,13 @@ from ponystudio.graph.model import Graph
 from ponystudio.pictures.graph_export import TEXT_EXPORTS
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.i18n import tr
-from ponystudio.qt.notification import NoticeKind, Notification, Row
+from ponystudio.qt.notification import NoticeKind, Notification, Row, first_rows
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.widgets.action import ActionSpec
 
 PICTURE = "picture"
-# Of what cannot be said in another program's file.
-_MOST_ROWS = 8
 
 
 class GraphExporter(QObject):
@@ -110,16 +108,11 @@ class GraphExporter(QObject):
         self._tell(path, await in_background(write))
 
     def _tell(self, path: Path, remarks: Sequence[Remark]) -> None:
-        rows: list[Row] = []
-        for remark in remarks:
-            said = f"{remark.node}: {remark.text}" if remark.node else remark.text
-            rows.append(("spare", said, ""))
+        rows: list[Row] = [("spare", str(remark), "") for remark in remarks]
         kind: NoticeKind = "warn" if rows else "ok"
-        if more := len(rows[_MOST_ROWS:]):
-            rows[_MOST_ROWS:] = [("spare", tr("and %1 more").replace("%1", str(more)), "")]
         title = tr("%1 was written").replace("%1", path.name)
         text = tr("What cannot be said there:") if rows else ""
-        self.notice.emit(Notification(title, text, kind=kind, rows=tuple(rows)))
+        self.notice.emit(Notification(title, text, kind=kind, rows=first_rows(rows)))
 
     def _cannot(self, path: Path, error: PonyStudioError) -> None:
         title = tr("%1 was not written").replace("%1", path.name)

@@ -60,6 +60,9 @@ class Remark:
     node: str
     text: str
 
+    def __str__(self) -> str:
+        return f"{self.node}: {self.text}" if self.node else self.text
+
 
 @dataclass
 class Imported:

@@ -10,34 +10,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from ponystudio.graph.generation import json_values as values
+from ponystudio.graph.generation.a1111_names import sampler_of, schedule_of
 from ponystudio.graph.generation.generation_params import GenerationParams, Source, UsedModel
 from ponystudio.graph.generation.weighted_text import from_novelai
 
 PROGRAM = "NovelAI"
-# Sampler of ours by NovelAI's name without its k_.
-_SAMPLERS: Mapping[str, str] = {
-    "euler": "euler",
-    "euler_ancestral": "euler_ancestral",
-    "dpmpp_2m": "dpmpp_2m",
-    "dpmpp_2m_sde": "dpmpp_2m_sde",
-    "dpmpp_sde": "dpmpp_sde",
-    "dpmpp_2s_ancestral": "dpmpp_2s_ancestral",
-    "dpmpp_3m_sde": "dpmpp_3m_sde",
-    "dpm_2": "dpm_2",
-    "dpm_2_ancestral": "dpm_2_ancestral",
-    "dpm_fast": "dpm_fast",
-    "dpm_adaptive": "dpm_adaptive",
-    "heun": "heun",
-    "lms": "lms",
-    "ddim": "ddim",
-    "ddim_v3": "ddim",
-}
-_SCHEDULES: Mapping[str, str] = {
-    "native": "normal",
-    "karras": "karras",
-    "exponential": "exponential",
-    "polyexponential": "polyexponential",
-}
+# What it calls otherwise than others do.
+_SAMPLERS: Mapping[str, str] = {"ddim_v3": "ddim"}
+_SCHEDULES: Mapping[str, str] = {"native": "normal"}
 # Settings that change the picture and that nothing here does.
 _UNMATCHED: Mapping[str, str] = {
     "sm": "SMEA",
@@ -94,18 +74,18 @@ def read(document: Mapping[str, Any], fields: Mapping[str, str]) -> GenerationPa
 def _sampler(document: Mapping[str, Any], remarks: list[str]) -> str:
     said = values.name(document.get("sampler"))
     name = said.removeprefix("k_")
-    if name in _SAMPLERS:
-        return _SAMPLERS[name]
-    if said and not said.startswith("nai_smea"):
+    known, _ = sampler_of(_SAMPLERS.get(name, name))
+    if said and not known and not said.startswith("nai_smea"):
         remarks.append(f"the sampler {said} is not known here: it is euler_ancestral now")
-    return "euler_ancestral"
+    return known or "euler_ancestral"
 
 
 def _scheduler(document: Mapping[str, Any], remarks: list[str]) -> str:
     said = values.name(document.get("noise_schedule")) or "native"
-    if said not in _SCHEDULES:
+    known = schedule_of(_SCHEDULES.get(said, said))
+    if not known:
         remarks.append(f"the schedule {said} is not known here: it is normal now")
-    return _SCHEDULES.get(said, "normal")
+    return known or "normal"
 
 
 def _of_version_4(value: Any) -> str:

@@ -12,15 +12,13 @@ from pathlib import Path
 from ponystudio.errors import PonyStudioError
 from ponystudio.graph.comfyui.importer import Imported
 from ponystudio.qt.i18n import tr
-from ponystudio.qt.notification import NoticeKind, Notification, Row
+from ponystudio.qt.notification import NoticeKind, Notification, Row, first_rows
 from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.file_lock import LockHolder
 from ponystudio.studio.documents.opening import RecoveredDocument
 from ponystudio.studio.documents.saving import ChangedOnDisk
 
 Act = Callable[[], object]
-# Classes that are not known, and remarks, of those that an import may have.
-_MOST_ROWS = 8
 
 
 def not_opened(name: str, error: PonyStudioError) -> Notification:
@@ -37,19 +35,22 @@ def imported(title: str, found: Imported) -> Notification:
     """What is to be known of a graph that another tool has made."""
     if found.program == "ComfyUI":
         counted = tr("%1 nodes of ComfyUI, of which %2 are known here")
+        if found.total == 1:
+            known = found.mapped == 1
+            counted = (
+                tr("1 node of ComfyUI, known here")
+                if known
+                else tr("1 node of ComfyUI, not known here")
+            )
         text = counted.replace("%1", str(found.total)).replace("%2", str(found.mapped))
     else:
         text = tr("Made of what %1 wrote into it").replace("%1", found.program)
     classes = Counter(found.placeholders.values())
     rows: list[Row] = [("spare", name, str(number)) for name, number in classes.most_common()]
-    for remark in found.remarks:
-        said = f"{remark.node}: {remark.text}" if remark.node else remark.text
-        rows.append(("spare", said, ""))
+    rows += [("spare", str(remark), "") for remark in found.remarks]
     kind: NoticeKind = "warn" if rows else "ok"
-    if more := len(rows[_MOST_ROWS:]):
-        rows[_MOST_ROWS:] = [("spare", tr("and %1 more").replace("%1", str(more)), "")]
     headline = tr("%1 was translated").replace("%1", title)
-    return Notification(headline, text, kind=kind, rows=tuple(rows))
+    return Notification(headline, text, kind=kind, rows=first_rows(rows))
 
 
 def unsaved_work_is_back(document: Document, show_saved: Act) -> Notification:
