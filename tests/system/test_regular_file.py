@@ -41,6 +41,7 @@ OWN_FILES = {
     "ponystudio/graph/catalog.py",
     "ponystudio/graph/comfyui/core_nodes.py",
     "ponystudio/graph/comfyui/workflow_layout.py",
+    "ponystudio/pictures/content_credentials.py",
     "ponystudio/pictures/reader_main.py",
     "ponystudio/pictures/reader_rights.py",
     "ponystudio/studio/documents/file_lock.py",
