@@ -11,14 +11,13 @@ from typing import Any
 from ponystudio.graph.comfyui.core_nodes import Signature, signatures
 from ponystudio.graph.comfyui.exporting.target_graph import TargetNode
 from ponystudio.graph.comfyui.source_graph import Wire, inside, listed, objects, text, whole
+from ponystudio.graph.comfyui.virtual_nodes import NOTES, TITLES, note_text
 from ponystudio.graph.comfyui.widget_values import named_values
 from ponystudio.graph.model import Mode, position
 
 VERSION = 0.4
 # The values of a node of which nothing else is known than their order.
 UNNAMED = "widgets_values"
-# Nodes that are notes.
-NOTES = frozenset(("Note", "MarkdownNote"))
 _MODES: Mapping[Mode, int] = {"normal": 0, "muted": 2, "bypassed": 4}
 # Of the cards there, in their units.
 _WIDTH, _WIDE = 270, 400
@@ -179,9 +178,10 @@ class WorkflowWriter:
         if before == now:
             return
         groups = self.document.setdefault("groups", [])
-        known = list(zip(before, groups, strict=False))
-        # Frames beyond were made of something else, which stands there still.
-        inner = [frame for frame in before[len(groups) :] if frame in now]
+        # Those before were made of what is inside of subgraphs, which stands there still.
+        own = max(len(before) - len(groups), 0)
+        known = list(zip(before[own:], groups, strict=False))
+        inner = [frame for frame in before[:own] if frame in now]
         kept: list[Any] = []
         for frame in now:
             if frame in inner:
@@ -200,14 +200,15 @@ class WorkflowWriter:
             return
         nodes = self.document["nodes"]
         there = [node for node in nodes if node.get("type") in NOTES]
-        known = list(zip(before, there, strict=False))
-        inner = [said for said in before[len(there) :] if said in now]
+        own = max(len(before) - len(there), 0)
+        known = list(zip(before[own:], there, strict=False))
+        inner = [said for said in before[:own] if said in now]
         kept: list[Any] = []
         for said in now:
             if said in inner:
                 inner.remove(said)
             elif like := _like(said, known, ("text", "pos", "size")):
-                kept.append(like if said in before else {**like, **note(said)})
+                kept.append(like if said in before else _said_anew(like, said))
             else:
                 id = max([0, *(n for node in [*nodes, *kept] if (n := whole(node.get("id"))))]) + 1
                 kept.append({"id": id, **_FRESH_NOTE, "type": "MarkdownNote", **note(said)})
@@ -365,6 +366,16 @@ def note(said: Mapping[str, Any]) -> dict[str, Any]:
         "size": list(position(said.get("size")) or (_WIDTH, _LINES)),
         "widgets_values": [text(said.get("text"))],
     }
+
+
+def _said_anew(like: Mapping[str, Any], said: Mapping[str, Any]) -> dict[str, Any]:
+    """The node that a note was made of, as the note is now; of a label the text is its title."""
+    made = note(said)
+    if like.get("type") in TITLES:
+        (words,) = made.pop("widgets_values")
+        if words != note_text(like):
+            made["title"] = words
+    return {**like, **made}
 
 
 _FRESH_GROUP: Mapping[str, Any] = {"color": "#3f789e", "font_size": 24, "flags": {}}

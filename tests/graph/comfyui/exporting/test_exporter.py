@@ -678,6 +678,23 @@ def test_frames_and_notes_that_were_changed_are_others_there():
     assert len({node["id"] for node in document["nodes"]}) == len(document["nodes"])
 
 
+def test_a_label_and_a_note_are_told_apart():
+    label = {"id": 80, "type": "Label (rgthree)", "title": "BIG", "pos": [0, 900]}
+    graph = kept(import_document({**WORKFLOW, "nodes": [label, *WORKFLOW["nodes"]]}).graph)
+    assert [said["text"] for said in graph.view["notes"]] == ["BIG", "Look"]
+    notes = [{**said, "text": f"{said['text']}!"} for said in graph.view["notes"]]
+    now = theirs(
+        export_workflow(replace(graph, view={**graph.view, "notes": notes}), CATALOG).document
+    )
+    assert (now[80]["type"], now[80]["title"]) == ("Label (rgthree)", "BIG!")
+    assert now[9]["widgets_values"] == ["Look!"]
+    assert len(now) == len(WORKFLOW["nodes"]) + 1
+    view = {**graph.view, "notes": graph.view["notes"][1:]}
+    now = theirs(export_workflow(replace(graph, view=view), CATALOG).document)
+    assert 80 not in now
+    assert now[9]["widgets_values"] == ["Look"]
+
+
 def test_where_nodes_joined_the_others_keep_what_else_is_said_of_them():
     graph = kept(import_document(WORKFLOW).graph)
     mine = node("mine", "core.decode_latent", {"latent": "sample_3.latent"})
@@ -850,6 +867,16 @@ def test_subgraphs_stand_where_a_node_joined():
     assert (now[2], now[3]) == (instance(2, "a pony", 1), instance(3, "blurry", 2))
     check_wiring(document)
     assert "VAEDecode" in {each["type"] for each in now.values()}
+
+
+def test_frames_beside_subgraphs_are_those_that_were_changed():
+    group = {"title": "All", "bounding": [-50, -100, 1500, 900], "color": "#3f789e"}
+    graph = kept(import_document({**NESTED, "groups": [group]}).graph)
+    assert [frame["title"] for frame in graph.view["frames"]] == ["Words", "Words", "All"]
+    frames = [*graph.view["frames"][:2], {**graph.view["frames"][2], "title": "Most"}]
+    changed = replace(graph, view={**graph.view, "frames": frames})
+    (made,) = export_workflow(changed, CATALOG).document["groups"]
+    assert (made["title"], made["color"]) == ("Most", "#3f789e")
 
 
 def test_subgraphs_stand_where_what_they_lead_to_is_another():
