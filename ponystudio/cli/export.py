@@ -16,16 +16,15 @@ from ponystudio.cli.graph_argument import (
 from ponystudio.errors import UsageError
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.library.graph_families import graph_families
-from ponystudio.pictures.graph_export import TEXT_EXPORTS
+from ponystudio.pictures.graph_export import EXPORTS, PICTURE, TEXT_EXPORTS
 from ponystudio.system.file_names import absolute, as_stored
-
-PICTURE = "picture"
-KINDS = (*TEXT_EXPORTS, PICTURE)
 
 
 def add_arguments(parser: ArgumentParser) -> None:
     add_graph_arguments(parser)
-    parser.add_argument("--to", choices=KINDS, required=True, metavar="KIND", help=", ".join(KINDS))
+    parser.add_argument(
+        "--to", choices=EXPORTS, required=True, metavar="KIND", help=", ".join(EXPORTS)
+    )
     parser.add_argument(
         "-o",
         "--output",

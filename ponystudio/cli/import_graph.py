@@ -1,4 +1,4 @@
-"""`ponystudio import`: another tool's workflow or picture as a graph of ours."""
+"""`ponystudio import`: another program's workflow, picture or text as a graph of ours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from ponystudio.system.file_names import absolute, as_stored
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="a workflow, or a picture with one")
+    parser.add_argument("file", metavar="FILE", type=Path, help="a workflow, a picture, or a text")
     parser.add_argument(
         "-o", "--output", metavar="GRAPH", type=Path, help="where to; without it, to the terminal"
     )

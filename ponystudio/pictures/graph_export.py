@@ -152,3 +152,6 @@ TEXT_EXPORTS: Mapping[str, TextExport] = {
     "infotext": TextExport("A1111 text", ".txt", _infotext),
     "python": TextExport("Python script", ".py", _script),
 }
+# What is drawn of a graph (`canvas/painting/graph_picture.py`).
+PICTURE = "picture"
+EXPORTS = (*TEXT_EXPORTS, PICTURE)

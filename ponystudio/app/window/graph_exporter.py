@@ -13,7 +13,7 @@ from ponystudio.errors import PonyStudioError
 from ponystudio.graph.atomic_write import write_text
 from ponystudio.graph.comfyui.importer import Remark
 from ponystudio.graph.model import Graph
-from ponystudio.pictures.graph_export import TEXT_EXPORTS
+from ponystudio.pictures.graph_export import EXPORTS, PICTURE, TEXT_EXPORTS
 from ponystudio.qt.background_tasks import BackgroundTasks, in_background
 from ponystudio.qt.i18n import tr
 from ponystudio.qt.notification import NoticeKind, Notification, Row, first_rows
@@ -21,8 +21,6 @@ from ponystudio.studio.documents.document import Document
 from ponystudio.studio.documents.documents import Documents
 from ponystudio.studio.documents.saving import folders_beside
 from ponystudio.widgets.action import ActionSpec
-
-PICTURE = "picture"
 
 
 class GraphExporter(QObject):
@@ -124,4 +122,4 @@ def action_id(kind: str) -> str:
 
 
 # Of the menu, in its order.
-EXPORT_ACTIONS = tuple(map(action_id, (*TEXT_EXPORTS, PICTURE)))
+EXPORT_ACTIONS = tuple(map(action_id, EXPORTS))
