@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from typing import Any
 from ponystudio.errors import BadInput
 from ponystudio.graph import atomic_write
 from ponystudio.graph.catalog import Catalog
-from ponystudio.graph.editing.edits import SetParam
+from ponystudio.graph.editing.edits import Edit
+from ponystudio.graph.editing.rebinding import rebinding
+from ponystudio.graph.file_uses import file_uses
 from ponystudio.graph.formats.graph_file import dumps
-from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.model import Graph
 from ponystudio.library.model_folders import ModelFolders, is_network
 from ponystudio.studio.documents.file_lock import FileLock, LockHolder
 from ponystudio.studio.documents.opening import digest_of, lock_for_writing, with_camera
-
-Rename = Callable[[str, str], str]
 
 
 class ChangedOnDisk(BadInput):
@@ -50,7 +50,7 @@ class Destination:
 
     lock: FileLock | None
     holder: LockHolder | None
-    edits: Sequence[SetParam] = ()
+    edits: Sequence[Edit] = ()
 
 
 def prepare_destination(
@@ -90,58 +90,27 @@ def write(job: SaveJob) -> str:
 
 def rename_files(
     graph: Graph, catalog: Catalog, before: ModelFolders, after: ModelFolders
-) -> list[SetParam]:
+) -> list[Edit]:
     """What makes each file's name lead to the same file from another folder of the graph.
 
-    Paths inside a model folder become names; names of what cannot be found stay as they are, and
-    paths to other machines are not touched.
+    Paths inside a model folder become names; names of what cannot be found stay, but for the
+    slashes, which are POSIX's, and paths to other machines are not touched. What the graph knows of
+    the files goes with their names.
     """
 
     def rename(kind: str, name: str) -> str:
         if is_network(name):
             return name
-        try:
-            path = before.resolve(kind, name)
-        except BadInput:
-            return name
-        if not Path(name).is_absolute() and _leads_to(after, kind, name, path):
-            return name
+        posix, path = name.replace("\\", "/"), before.find(kind, name)
+        if path is None:
+            return posix
+        if not Path(posix).is_absolute() and after.find(kind, posix) == path:
+            return posix
         return after.name_for(kind, path)
 
-    edits = (_edits(node, catalog, rename) for node in graph.nodes.values())
-    return [edit for some in edits for edit in some]
-
-
-def _leads_to(folders: ModelFolders, kind: str, name: str, path: Path) -> bool:
-    try:
-        return folders.resolve(kind, name) == path
-    except BadInput:
-        return False
-
-
-def _edits(node: Node, catalog: Catalog, rename: Rename) -> Iterator[SetParam]:
-    spec = catalog.get(node.type)
-    for param in spec.params if spec else ():
-        value = node.params.get(param.name)
-        new: Any = value
-        if param.type == "file" and isinstance(value, str) and value:
-            new = rename(param.kind, value)
-        elif param.type == "rows" and isinstance(value, list):
-            kinds = {field.name: field.kind for field in param.fields if field.type == "file"}
-            new = [_renamed_row(row, kinds, rename) for row in value]
-        if new != value:
-            yield SetParam(node.id, param.name, new)
-
-
-def _renamed_row(row: Any, kinds: Mapping[str, str], rename: Rename) -> Any:
-    if not isinstance(row, Mapping):
-        return row
-    names = {
-        field: rename(kind, name)
-        for field, kind in kinds.items()
-        if isinstance(name := row.get(field), str) and name
-    }
-    return {**row, **names}
+    names = {use.file: rename(*use.file) for use in file_uses(graph, catalog)}
+    changed = {file: name for file, name in names.items() if name != file[1]}
+    return rebinding(graph, catalog, changed)
 
 
 def folders_beside(folders: ModelFolders, path: Path | None) -> ModelFolders:

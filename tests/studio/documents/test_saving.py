@@ -7,7 +7,7 @@ from pathlib import Path
 
 from helpers.documents import change
 from helpers.graphs import CATALOG, node, picture
-from ponystudio.graph.editing.edits import SetParam
+from ponystudio.graph.editing.edits import SetModels, SetParam
 from ponystudio.graph.formats import graph_file
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.studio.documents.documents import Documents
@@ -120,6 +120,33 @@ def test_names_of_model_files_lead_to_the_same_file_from_anywhere(qapp, tmp_path
         expected = (file.parent / "beside.safetensors").as_posix()
         assert document.graph.nodes["load"].params["file"] == expected
         assert not document.dirty
+    finally:
+        documents.shutdown()
+
+
+def test_names_are_saved_with_posix_slashes_and_what_is_known_of_a_file_goes_with_its_name(
+    qapp, tmp_path, file
+):
+    root = tmp_path / "models"
+    (root / "checkpoints" / "sub").mkdir(parents=True)
+    (root / "checkpoints" / "sub" / "pony.safetensors").write_bytes(b"")
+    documents = Documents(tmp_path / "data", CATALOG, lambda: ModelFolders([root]))
+    facts = {"kind": "checkpoints", "autov2": "0123456789"}
+    whole = str(root / "checkpoints" / "sub" / "pony.safetensors")
+    try:
+        document = documents.open_now(file)
+        for name, is_saved in (
+            ("sub\\pony.safetensors", "sub/pony.safetensors"),
+            ("gone\\mane.safetensors", "gone/mane.safetensors"),
+            (whole, "sub/pony.safetensors"),
+        ):
+            document.do(SetParam("load", "file", name), "Choose")
+            document.do(SetModels({name: facts}), "Import")
+            documents.save(document)
+            documents.wait()
+            saved = graph_file.read(file)
+            assert saved.nodes["load"].params["file"] == is_saved
+            assert saved.models == {is_saved: facts}
     finally:
         documents.shutdown()
 
