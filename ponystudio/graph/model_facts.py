@@ -1,9 +1,8 @@
 """What a graph knows of the model files that it names: `Graph.models`.
 
 By the name of a file there are its kind, hashes as hexadecimal digits and the page on which it can
-be had: {"loras": …} is no key but {"mane.safetensors": {"kind": "loras", "autov3": "0123456789ab",
-"url": "https://…"}}. Of two files of one name and different kinds the second stands under
-"KIND/NAME".
+be had: {"mane.safetensors": {"kind": "loras", "autov3": "0123456789ab", "url": "https://…"}}. Of
+two files of one name and different kinds the second stands under "KIND/NAME".
 """
 
 from __future__ import annotations

@@ -295,10 +295,10 @@ class ModelSearch:
         return NamedModel(file, uses, found, other, wanted, page_of(facts))
 
 
-def names_found(named: Iterable[NamedModel], *, same: bool = False) -> dict[FileName, str]:
+def names_found(named: Iterable[NamedModel]) -> dict[FileName, str]:
     """What the files that were found are called, to be taken in the place of those that a graph
-    names; with `same` only those with the same hash."""
-    return {one.file: one.found.name for one in named if one.found and (one.found.same or not same)}
+    names."""
+    return {one.file: one.found.name for one in named if one.found}
 
 
 def _tell(progress: Progress, done: int, whole: int, count: int) -> None:
