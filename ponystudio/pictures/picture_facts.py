@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -17,6 +16,7 @@ from ponystudio.graph.formats import graph_file as graph_format
 from ponystudio.graph.formats.embedded_metadata import GRAPH, RECEIPT
 from ponystudio.graph.formats.xmp_packet import SOURCE_TYPE
 from ponystudio.graph.generation.generation_reading import document_of, params_in
+from ponystudio.graph.generation.json_values import number, whole
 from ponystudio.graph.model import Graph, Node
 from ponystudio.graph.topology import ancestors
 from ponystudio.pictures.reader_protocol import PictureFacts, PictureHead
@@ -121,9 +121,9 @@ def _made_by(graph: Graph, node: str, models: object) -> dict[str, Any]:
         "negative": _prompt(graph, sampler, "negative"),
         "sampler": _text(params.get("sampler")),
         "scheduler": _text(params.get("scheduler")),
-        "seed": _integer(params.get("seed")),
-        "steps": _integer(params.get("steps")),
-        "cfg": _number(params.get("cfg")),
+        "seed": whole(params.get("seed")),
+        "steps": whole(params.get("steps")),
+        "cfg": number(params.get("cfg")),
     }
     file = _model_file(graph, sampler)
     entry = models.get(file) if isinstance(models, dict) else None
@@ -199,9 +199,9 @@ def _from_texts(fields: Mapping[str, str]) -> dict[str, Any]:
         "model_hash": params.model.hash,
         "sampler": params.sampler,
         "scheduler": params.scheduler,
-        "seed": _integer(params.seed),
-        "steps": _integer(params.steps),
-        "cfg": _number(params.cfg),
+        "seed": whole(params.seed),
+        "steps": whole(params.steps),
+        "cfg": number(params.cfg),
         "files": tuple(sorted({model_name(file) for file in files} - {""})),
     }
     return {name: value for name, value in known.items() if value not in (None, "", ())}
@@ -223,22 +223,3 @@ def _stem(name: str) -> str:
 
 def _text(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _integer(value: object) -> int | None:
-    # Not through float: seeds have 64 bits.
-    if isinstance(value, str):
-        value = int(value) if value.isascii() and value.isdigit() and len(value) <= 20 else None
-    if not isinstance(value, int) or isinstance(value, bool):
-        return None
-    return value if -(2**63) <= value < 2**64 else None
-
-
-def _number(value: object) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
