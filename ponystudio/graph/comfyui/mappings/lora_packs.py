@@ -22,6 +22,7 @@ from ponystudio.graph.comfyui.mapping import (
 from ponystudio.graph.comfyui.mappings.loading import CHECKPOINT, LORA
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
+from ponystudio.system.file_names import WEIGHTS
 
 # Rows of all stacks one behind the other; more are none that somebody made.
 MOST_ROWS = 500
@@ -187,8 +188,7 @@ def _manager_row(row: Mapping[str, Any]) -> AppliedLora:
 def _with_suffix(name: str) -> str:
     """It calls files by their names without the suffix."""
     name = str(file_name(name.strip()))
-    suffixes = (".safetensors", ".ckpt", ".pt", ".bin", ".sft")
-    return name if name.endswith(suffixes) else f"{name}.safetensors"
+    return name if name.lower().endswith(WEIGHTS) else f"{name}.safetensors"
 
 
 # --- Nodes ------------------------------------------------------------------------------------
