@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from ponystudio.graph.model import Graph
 
-_DRAWN = frozenset(
+DRAWN = frozenset(
     (
         *("euler_ancestral", "euler_ancestral_cfg_pp", "dpm_2_ancestral", "dpmpp_2s_ancestral"),
         *("dpmpp_2s_ancestral_cfg_pp", "res_multistep_ancestral", "res_multistep_ancestral_cfg_pp"),
         *("lcm", "ddpm", "er_sde", "seeds_2", "seeds_3", "sa_solver", "sa_solver_pece"),
     )
 )
+"""Those that draw it between steps, from a generator; the others with "sde" in their names follow a
+path of it."""
 
 
 def drawn_on_cards(graph: Graph) -> list[tuple[str, str]]:
@@ -23,5 +25,5 @@ def drawn_on_cards(graph: Graph) -> list[tuple[str, str]]:
         )
         for id, node in graph.nodes.items()
         if isinstance(name := node.params.get("sampler"), str)
-        and (name in _DRAWN or name.endswith("_gpu"))
+        and (name in DRAWN or name.endswith("_gpu"))
     ]

@@ -20,6 +20,7 @@ from ponystudio.graph.comfyui.folding import folded
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Carried,
+    Mapped,
     MappedOutput,
     Outputs,
     mappings,
@@ -37,7 +38,7 @@ from ponystudio.graph.comfyui.told_models import told_models
 from ponystudio.graph.doubtful_values import doubts, without_slips
 from ponystudio.graph.model import LONGEST_TITLE, Graph, Link, Node
 from ponystudio.graph.placeholder import PLACEHOLDER, PROPERTIES, REASON
-from ponystudio.graph.plain_json import plain
+from ponystudio.graph.plain_json import plain, plain_text
 from ponystudio.graph.topology import CONSTANTS, bypass_input
 
 # What a graph keeps under this name are the documents that it was imported from.
@@ -188,7 +189,7 @@ class _GraphBuilder:
                 for slot, out in found.items()
                 if isinstance(out, MappedOutput) and out.link
             }
-        graph = without_slips(_plain(Graph(self._nodes)), self._catalog)
+        graph = without_slips(Graph(self._nodes), self._catalog)
         graph, renamed = folded(graph)
         graph, shifts, in_doubt = with_flux_shift(graph)
         for ids in self._ids.values():
@@ -231,6 +232,10 @@ class _GraphBuilder:
             return None
         for name in node.inputs.keys() - inputs.seen:
             self.tell(node, f"{name} is not known, and left out")
+        if isinstance(how, Mapped):
+            for name in how.inputs:
+                if name in node.inputs and node.inputs[name] is None:
+                    self.tell(node, f"{name} is no value there: that of a new node holds here")
         return outputs
 
     def _cards(
@@ -383,11 +388,19 @@ class _GraphBuilder:
                 if value.source in self._source.nodes:
                     self.tell(node, f"nothing comes along the wire to {name}")
             elif value is not None:
-                params[name] = value
+                try:
+                    params[name] = plain(value)
+                except GraphError as error:
+                    self.tell(node, f"{name} is left out: {error.what}")
         self._tell_what_is_muted(node, type, links)
         id = self._id(type, node, beside)
-        title = "" if beside else node.title[:LONGEST_TITLE]
-        self._nodes[id] = Node(id, type, 1, params, links, node.mode, title, dict(extra))
+        title = "" if beside else plain_text(node.title[:LONGEST_TITLE])
+        try:
+            more = plain(extra)
+        except GraphError as error:
+            self.tell(node, f"what else is said of it is left out: {error.what}")
+            more = {}
+        self._nodes[id] = Node(id, type, 1, params, links, node.mode, title, more)
         self._ids.setdefault(node.id, []).append(id)
         if bent := {name: self._bends[to] for name, to in links.items() if to in self._bends}:
             self._dots[id] = bent
@@ -509,15 +522,3 @@ class _Watched(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._inputs)
-
-
-def _plain(graph: Graph) -> Graph:
-    """The graph with values that a file can hold. Raises GraphFileError for others."""
-    try:
-        nodes = {
-            id: replace(node, params=plain(node.params), extra=plain(node.extra))
-            for id, node in graph.nodes.items()
-        }
-        return replace(graph, nodes=nodes)
-    except GraphError as error:
-        raise GraphFileError(f"It holds what no graph can: {error.what}") from None

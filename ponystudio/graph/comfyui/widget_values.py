@@ -107,23 +107,25 @@ def _in_order(
     """By position: a seed is followed by what is done to it, where that is there."""
     whole = sum(owned for _, _, owned in owners)
     place = 0
-    for name, type, owned in owners:
+    for number, (name, type, owned) in enumerate(owners, 1):
         if place >= len(values):
             return
         yield name, values[place]
         place += 1
-        if owned > 1 and place < len(values) and _is_after(values, place, type, whole):
+        then = owners[number][1] if number < len(owners) else ""
+        if owned > 1 and place < len(values) and _is_after(values, place, type, then, whole):
             place += 1
 
 
-def _is_after(values: Sequence[Any], place: int, type: str, whole: int) -> bool:
-    """Whether the value is what follows a seed or a picture, not the next input's."""
+def _is_after(values: Sequence[Any], place: int, type: str, then: str, whole: int) -> bool:
+    """Whether the value is what follows a seed or a picture, not the next input's, whose type is
+    `then`."""
     value = values[place]
     if type != "INT":
         return value == "image" or len(values) >= whole
-    return _says_after(value) or (
-        len(values) >= whole and (value is None or isinstance(value, bool))
-    )
+    if _says_after(value) or (isinstance(value, bool) and then != "BOOLEAN"):
+        return True
+    return len(values) >= whole and (value is None or isinstance(value, bool))
 
 
 def _says_after(value: Any) -> bool:

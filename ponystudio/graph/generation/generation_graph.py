@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
+from ponystudio.graph.comfyui.card_noise import DRAWN
 from ponystudio.graph.comfyui.importer import Imported, Remark
 from ponystudio.graph.editing.card_sizes import card_size
 from ponystudio.graph.generation.generation_params import (
@@ -403,7 +404,14 @@ class _PassesBuilder:
         refiner: Refiner,
     ) -> tuple[int, Link]:
         """The steps of two models, one after the other."""
-        params = self._params
+        params, sampler = self._params, values["sampler"]
+        if self._in_parts():
+            said = "noise of two seeds, of another size or of a certain card, eta and sigma noise"
+            self._tell(id, f"{said} are left out where a refiner takes over")
+        if sampler in DRAWN or "sde" in sampler:
+            self._tell(
+                id, f"noise between the steps of {sampler} begins anew with the refiner here"
+            )
         begin = run.total - run.steps
         switch = begin + math.ceil(refiner.switch_at * run.steps)
         common = {**values, "steps": run.total}

@@ -4,6 +4,7 @@ write them. `infotext_writer.py` writes them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -352,7 +353,7 @@ class _FieldsReader:
 
     def _clip_skip(self, found: GenerationParams) -> int:
         """Theirs counts from 1, the last layer; 2 is what SDXL does anyway."""
-        layers = self._whole("Clip skip", 0)
+        layers = abs(self._whole("Clip skip", 0))  # some count down from the last layer, as -1
         if layers > 2 and found.program not in (OWN, "ComfyUI"):
             self._remarks.append(f"Clip skip {layers} counts for SD 1 and 2: set it to 0 for SDXL")
         return layers if layers > 1 or found.program == OWN else 0
@@ -379,7 +380,9 @@ class _FieldsReader:
     def _noise(self, found: GenerationParams) -> GenerationParams:
         noise, threads = self._generator(found)
         share = self._number("Variation seed strength")
-        seed = self._whole("Variation seed")
+        first, seed = self._whole("Seed"), self._whole("Variation seed")
+        if not 0 <= first < 2**64:
+            self._remarks.append(f"Seed: {first} has not 64 bits: {first % 2**64} is taken")
         width, height = (
             self._pair("Seed resize from") if self._sized("Seed resize from") else (0, 0)
         )
@@ -387,7 +390,10 @@ class _FieldsReader:
         batch, index = self._whole("Batch size", 1), self._whole("Batch pos")
         # Models that are told of guidance, or have text encoders beside them, have larger latents.
         large = found.guidance is not None or found.text_encoders
-        elements = (16 if large else 4) * (found.width // 8) * (found.height // 8)
+        sizes = [(found.width, found.height)]
+        if found.hires is not None:
+            sizes.append(found.hires.size(found.width, found.height))
+        elements = (16 if large else 4) * max((w // 8) * (h // 8) for w, h in sizes)
         if noise == "nvidia" and threads is None and elements > _EVERY_CARD:
             self._remarks.append(
                 "Its noise was drawn on a graphics card of which the text says nothing: at this"
@@ -395,7 +401,7 @@ class _FieldsReader:
             )
         return replace(
             found,
-            seed=self._whole("Seed") % 2**64,
+            seed=first % 2**64,
             variation=share,
             variation_seed=seed % 2**64 if share else 0,
             resize_from=(width, height),
@@ -442,12 +448,10 @@ class _FieldsReader:
         strength = self._value("Denoising strength", values.number, "number")
         hires: SecondPass | None = None
         sized = self._has("Hires upscale", "Hires resize")
-        first = (
-            (0, 0) if sized or not self._sized("First pass size") else self._pair("First pass size")
-        )
-        if all(first):
+        if not sized and self._has("First pass size"):
+            first = self._pair("First pass size")
             hires = SecondPass(width=width, height=height)
-            width, height = first
+            width, height = first if all(first) else _first_pass(width, height)
         elif sized or self._has("Hires upscaler", "Hires steps"):
             large = self._pair("Hires resize") if self._sized("Hires resize") else (0, 0)
             scale = self._number("Hires upscale", 2.0)
@@ -500,6 +504,8 @@ class _FieldsReader:
         model = UsedModel() if checkpoint == "Use same checkpoint" else named_model(checkpoint)
         cfg = self._value("Hires CFG Scale", values.number, "number")
         prompts = [self._left.pop(name, None) for name in ("Hires prompt", "Hires negative prompt")]
+        if tags(prompts[0] or ""):
+            self._remarks.append("Hires prompt: its tags are left out, and apply no files here")
         return replace(
             hires,
             space=space,
@@ -556,3 +562,9 @@ class _FieldsReader:
                 "The refiner takes over at a share of the steps here, and there of the training's"
             )
         return replace(found, refiner=Refiner(named_model(text), min(max(share, 0.0), 1.0)))
+
+
+def _first_pass(width: int, height: int) -> tuple[int, int]:
+    """The size that old versions chose where 0x0 stands: about as large as 512 × 512."""
+    scale = 512 / math.sqrt(width * height)
+    return math.ceil(scale * width / 64) * 64, math.ceil(scale * height / 64) * 64

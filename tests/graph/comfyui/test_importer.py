@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from helpers.drops import CATALOG
-from ponystudio.errors import GraphFileError, MissingInput
+from ponystudio.errors import MissingInput
 from ponystudio.graph.comfyui.core_nodes import signatures
 from ponystudio.graph.comfyui.importer import PLACEHOLDER, import_document, is_comfyui
 from ponystudio.graph.comfyui.mapping import Mapped, mappings
@@ -637,13 +637,36 @@ def test_slots_that_no_node_has_lead_nowhere(slot):
     assert len(imported.graph.nodes) == 2
 
 
-def test_what_no_graph_can_hold_is_refused():
+def test_what_no_graph_can_hold_is_left_out_and_told():
     deep = 0
     for _ in range(150):
         deep = [deep]
     for value in (float("inf"), deep, 2**70):
-        with pytest.raises(GraphFileError, match="no graph can"):
-            import_document(prompt(n1=("Strange", {"a": value})))
+        for type, name in (("Strange", "a"), ("KSampler", "cfg")):
+            found = import_document(prompt(n1=(type, {name: value, "seed": 2**64 - 1})))
+            (node,) = found.graph.nodes.values()
+            assert node.params == {"seed": 2**64 - 1}
+            assert f"{name} is left out" in found.remarks[0].text
+            assert found.remarks[0].node == node.id
+
+
+def test_words_that_the_editor_draws_are_told():
+    for type, name in (("CLIPTextEncode", "text"), ("CLIPTextEncodeFlux", "t5xxl")):
+        (remark,) = import_document(prompt(n1=(type, {name: "a {red|blue} pony"}))).remarks
+        assert "{red|blue}" in remark.text
+        assert not import_document(prompt(n1=(type, {name: "a {red} pony|foal"}))).remarks
+
+
+def test_titles_hold_no_half_of_a_letter():
+    half = {"1": {"class_type": "VAEDecode", "inputs": {}, "_meta": {"title": "a \ud83d"}}}
+    (node,) = import_document(half).graph.nodes.values()
+    assert node.title == "a \ufffd"
+
+
+def test_a_value_that_is_none_is_told():
+    (remark,) = import_document(prompt(n1=("KSampler", {"cfg": None}))).remarks
+    assert remark.node == "sample_1"
+    assert "cfg is no value there" in remark.text
 
 
 def test_an_old_loader_says_what_its_model_predicts_and_which_layer_it_reads():

@@ -69,6 +69,10 @@ def test_values_stand_in_the_order_of_the_inputs(values):
 def test_of_too_few_values_the_first_are_there():
     found = inputs(workflow(node(3, "KSampler", values=[7, "fixed", 20])))
     assert found == {"seed": 7, "steps": 20}
+    # What is done to a seed after a run was once said by yes or no.
+    old = inputs(workflow(node(3, "KSampler", values=[7, True, 20, 8.0, "euler", "normal"])))
+    assert old.keys() == {"seed", "steps", "cfg", "sampler_name", "scheduler"}
+    assert old["steps"] == 20
     assert inputs(workflow(node(3, "KSampler"))) == {}
     assert inputs(workflow(node(3, "KSampler", values=None))) == {}
 

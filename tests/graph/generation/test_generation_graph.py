@@ -216,6 +216,14 @@ def test_a_second_pass_over_the_picture_with_a_model_of_its_own() -> None:
     assert nodes["hires_encode"].inputs["vae"] == Link("vae", "vae")
 
 
+def test_what_is_left_out_where_a_refiner_takes_over_is_told() -> None:
+    params = replace(EVERY["a1111 refiner"], variation=0.2, sampler="dpmpp_sde")
+    told = [remark.text for remark in graph_of(params).remarks if remark.node == "sampler"]
+    assert len(told) == 2
+    assert "noise of two seeds" in told[0]
+    assert "begins anew with the refiner" in told[1]
+
+
 def test_a_refiner_takes_over() -> None:
     nodes = graph_of(EVERY["refiner"]).graph.nodes
     first, second = nodes["sampler"].params, nodes["sampler_refined"].params

@@ -180,7 +180,8 @@ def test_every_field_lands_or_is_named(text):
         for name in path.split("."):
             found = getattr(found, name)
         assert found == value
-    assert params.remarks == ()
+    # What is said of the noise of second passes has a test of its own.
+    assert not [text for text in params.remarks if "graphics card" not in text]
 
 
 @pytest.mark.parametrize("text", TABLE)
@@ -283,6 +284,37 @@ def test_large_noise_of_an_unknown_card_is_told():
     assert "graphics card" in read(large).remarks[0]
     assert read(f"{large}, RNG: NV").remarks == ()
     assert read(f"a\n{LINE}").remarks == ()
+    small = "a\nSteps: 2, Sampler: Euler, Seed: 1, Size: 512x512, Denoising strength: 0.5"
+    assert "graphics card" in read(f"{small}, Hires upscale: 2, Hires upscaler: Latent").remarks[0]
+
+
+def test_seeds_have_64_bits_and_others_are_told():
+    most = "a\nSteps: 2, Sampler: Euler, Size: 512x512, Seed: 18446744073709551615"
+    assert (read(most).seed, read(most).remarks) == (2**64 - 1, ())
+    more = read(most.replace("51615", "51617"))
+    assert more.seed == 1
+    assert "18446744073709551617" in more.remarks[0]
+
+
+def test_tags_of_the_second_pass_are_told():
+    second = "Hires upscale: 1, Hires prompt: {}, RNG: CPU"
+    (remark,) = said(second.format('"b, <lora:z:0.5>"')).remarks
+    assert "Hires prompt" in remark
+    assert said(second.format("b")).remarks == ()
+
+
+def test_the_layer_may_be_counted_down():
+    assert said("Clip skip: -2").clip_skip == said("Clip skip: 2").clip_skip == 2
+
+
+def test_a_first_pass_of_no_size_is_as_large_as_its_version_made_it():
+    old = "a\nSteps: 2, Sampler: Euler, Seed: 1, Denoising strength: 0.7, First pass size: 0x0"
+    for size, first in (("1024x1024", (512, 512)), ("1024x1536", (448, 640))):
+        params = read(f"{old}, Size: {size}")
+        assert (params.width, params.height) == first
+        assert params.source is None
+        assert params.hires is not None
+        assert f"{params.hires.width}x{params.hires.height}" == size
 
 
 def test_remarks_are_bounded():

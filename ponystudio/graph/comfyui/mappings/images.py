@@ -344,9 +344,10 @@ def _channel(node: OurNode, builder: ExportBuilder) -> Any:
 
 
 def export_invert(node: OurNode, builder: ExportBuilder) -> Targets:
-    """What was turned round by what made it is taken as it is."""
+    """What was turned round by what made it is taken as it is; not where this is passed over, or
+    gives nothing."""
     target = node.target("mask")
-    if target and target.turned:
+    if target and target.turned and node.node.mode == "normal":
         return {"mask": Target(target.wire)}
     return {"mask": Target(Wire(builder.add(node, "InvertMask", {"mask": node["mask"]}), 0))}
 

@@ -16,11 +16,15 @@ from ponystudio.graph.comfyui.exporting.export_mapping import (
 from ponystudio.graph.comfyui.mapping import Builder, Mapped, MappedOutput, NodeMapping, Outputs
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
+from ponystudio.graph.plain_json import shown
 
 _PASSED = {"conditioning": "conditioning"}
+# What ComfyUI's editor draws one word of, whenever it runs.
+_DRAWN = re.compile(r"(?<!\\)\{[^{}|]*+\|[^{}]*+\}")
 
 
 def encode(node: SourceNode, builder: Builder) -> Outputs:
+    _tell_what_is_drawn(node, builder, "text")
     values = {
         "text": node.inputs.get("text", ""),
         "dialect": "comfyui",
@@ -28,6 +32,13 @@ def encode(node: SourceNode, builder: Builder) -> Outputs:
         **_clip(node, builder),
     }
     return [MappedOutput(Link(builder.add(node, "core.encode_prompt", values), "conditioning"))]
+
+
+def _tell_what_is_drawn(node: SourceNode, builder: Builder, *texts: str) -> None:
+    for name in texts:
+        said = node.inputs.get(name)
+        if isinstance(said, str) and (found := _DRAWN.search(said)):
+            builder.tell(node, f"{shown(found[0])} is plain text here: no word of it is drawn")
 
 
 def _clip(node: SourceNode, builder: Builder) -> dict[str, Any]:
@@ -55,6 +66,7 @@ _TEXTS = {
 
 def encode_texts(node: SourceNode, builder: Builder) -> Outputs:
     """Texts for each text encoder; sizes and guidance are nodes of their own."""
+    _tell_what_is_drawn(node, builder, *_TEXTS)
     nothing = node.inputs.get("empty_padding") == "none"
     values = {
         **{ours: node.inputs[theirs] for theirs, ours in _TEXTS.items() if theirs in node.inputs},

@@ -139,6 +139,16 @@ def test_the_mask_of_a_loaded_picture_is_the_other_way_round_there():
     ]
 
 
+def test_a_mask_that_is_turned_round_by_a_bypassed_node_is_not_turned_there():
+    """A node that is bypassed stays one in the editor, behind one that turns it there, too."""
+    picture = node("picture", "core.load_image", file="a.png")
+    turned = node("turned", "core.invert_mask", {"mask": "picture.mask"}, state="bypassed")
+    grown = node("grow", "core.grow_mask", {"mask": "turned.mask"})
+    document, _, _ = editor(picture, turned, grown)
+    turning = [item for item in document["nodes"] if item["type"] == "InvertMask"]
+    assert sorted(item["mode"] for item in turning) == [0, 4]
+
+
 def test_a_picture_is_saved_with_its_transparency_in_it():
     picture = node("picture", "core.load_image", file="a.png")
     opaque = {"image": "picture.image", "alpha": "picture.mask"}
