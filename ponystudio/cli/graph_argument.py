@@ -92,7 +92,12 @@ class OpenedGraph:
 
 def add_graph_arguments(parser: ArgumentParser) -> None:
     """GRAPH, --set and --models: what `open_graph` reads."""
-    parser.add_argument("graph", metavar="GRAPH", type=Path, help="a graph, or a picture with one")
+    parser.add_argument(
+        "graph",
+        metavar="GRAPH",
+        type=Path,
+        help="a graph, ours or ComfyUI's, or a picture with one",
+    )
     parser.add_argument(
         "--set",
         dest="settings",

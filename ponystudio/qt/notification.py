@@ -12,8 +12,8 @@ from ponystudio.qt.i18n import tr
 NoticeKind = Literal["info", "ok", "warn"]
 Action = tuple[str, Callable[[], object]]
 """(label, what it does)."""
-Row = tuple[Literal["done", "spare"], str, str]
-"""(sign, text, number): one of several ways that were or could be taken, say."""
+Row = tuple[Literal["done", "spare", "item"], str, str]
+"""(sign, text, number): one of several ways that were or could be taken, or an item of a list."""
 _MOST_ROWS = 8
 
 
@@ -21,7 +21,7 @@ def first_rows(rows: Sequence[Row]) -> tuple[Row, ...]:
     """As many as one message has room for, and how many more there are."""
     if not (more := len(rows[_MOST_ROWS:])):
         return tuple(rows)
-    return (*rows[:_MOST_ROWS], ("spare", tr("and %1 more").replace("%1", str(more)), ""))
+    return (*rows[:_MOST_ROWS], ("item", tr("and %1 more").replace("%1", str(more)), ""))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 )
 
 from ponystudio.qt.notification import Action, NoticeKind, Row
-from ponystudio.qt.plain_text import cut
+from ponystudio.qt.plain_text import breakable, cut
 from ponystudio.widgets import theme
 from ponystudio.widgets.common import TOAST_MS, fade_in
 from ponystudio.widgets.primitives import PaintedButton, draw_box, draw_icon, px
@@ -33,6 +33,7 @@ MOST = 2
 STAYS = 8000
 LONGEST = 1000  # letters
 _ICONS = {"info": "info", "ok": "check", "warn": "alert"}
+_SIGNS = {"done": "✓", "spare": "…", "item": "•"}
 _TONES = {"info": "text2", "ok": "ok", "warn": "warn"}
 
 
@@ -215,16 +216,16 @@ class Toast(QWidget):
         self._spaced.append((grid, (0, 6, 0, 0), 8))
         grid.setColumnStretch(1, 1)
         for index, (sign, text, number) in enumerate(rows):
-            tone = "text" if sign == "done" else "text3"
-            mark = _label("✓" if sign == "done" else "…", "body", "ok" if sign == "done" else tone)
-            grid.addWidget(mark, index, 0)
+            tone = "text3" if sign == "spare" else "text"
+            mark = _label(_SIGNS[sign], "body", "ok" if sign == "done" else "text3")
+            grid.addWidget(mark, index, 0, Qt.AlignmentFlag.AlignTop)
             grid.addWidget(_label(text, "body", tone), index, 1)
             grid.addWidget(_label(number, "mono_caption", tone), index, 2)
         return grid
 
 
 def _label(text: str, role: str, tone: str) -> QLabel:
-    label = PlainLabel(cut(text, LONGEST))
+    label = PlainLabel(breakable(cut(text, LONGEST)))
     label.setWordWrap(True)
     label.setProperty("role", role)
     label.setProperty("tone", tone)

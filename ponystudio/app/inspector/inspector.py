@@ -29,6 +29,7 @@ from ponystudio.canvas.scene.card_status import seconds
 from ponystudio.errors import NothingToRun
 from ponystudio.graph.editing import lora_tags
 from ponystudio.graph.model import Node
+from ponystudio.graph.placeholder import stands_for
 from ponystudio.graph.topology import ancestors, effective
 from ponystudio.graph.validation import effective_targets
 from ponystudio.qt.i18n import tr
@@ -163,7 +164,8 @@ class Inspector(QFrame):
         node, spec, state = document.graph.nodes[id], document.spec(id), document.states[id]
         page, box = new_page()
         head = QHBoxLayout()
-        head.addWidget(label(node.title or (spec.title if spec else node.type), "title"), 1)
+        kind = spec.title if spec else stands_for(node) or node.type
+        head.addWidget(label(node.title or kind, "title"), 1)
         help = PaintedButton("icon", icon="help", name=self.tr("Help on this node"))
         help.setToolTip(self.tr("Help on this node"))
         help.clicked.connect(lambda: self.help_requested.emit(id))

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
-from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QGuiApplication, QKeyEvent, QKeySequence
+from PySide6.QtCore import QModelIndex, QPersistentModelIndex, QSize, Qt
+from PySide6.QtGui import (
+    QContextMenuEvent,
+    QFontMetrics,
+    QGuiApplication,
+    QKeyEvent,
+    QKeySequence,
+    QResizeEvent,
+)
 from PySide6.QtWidgets import (
     QFrame,
     QGridLayout,
@@ -17,6 +23,9 @@ from PySide6.QtWidgets import (
     QMenu,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
     QVBoxLayout,
     QWidget,
 )
@@ -25,18 +34,16 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.canvas.scene.card_status import status
 from ponystudio.graph.model import Node
 from ponystudio.qt.i18n import tr
-from ponystudio.qt.plain_text import cut
+from ponystudio.qt.plain_text import BREAK, breakable, cut
 from ponystudio.studio.documents.editable_graph import NodeState, Problem
 from ponystudio.widgets import theme
 from ponystudio.widgets.primitives import px
 from ponystudio.widgets.rich_text import PlainLabel
 
+_Index = QModelIndex | QPersistentModelIndex
 SELECTABLE = Qt.TextInteractionFlag.TextSelectableByMouse
 # How high a list of lines is at most, and of how many lines at its beginning that is worked out.
 HIGHEST, MOST_AT_ONCE = 260, 40
-# Longer words, names of files say, may break within.
-LONG_WORD = 16
-_BREAK = "\u200b"
 
 
 def new_page() -> tuple[QWidget, QVBoxLayout]:
@@ -58,7 +65,7 @@ class Value(PlainLabel):
 
     def copied(self) -> str:
         """What is selected, or all."""
-        return (self.selectedText() or self.text()).replace(_BREAK, "")
+        return (self.selectedText() or self.text()).replace(BREAK, "")
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         if event.matches(QKeySequence.StandardKey.Copy):
@@ -72,16 +79,6 @@ class Value(PlainLabel):
         copy.triggered.connect(lambda: QGuiApplication.clipboard().setText(self.copied()))
         menu.aboutToHide.connect(menu.deleteLater)
         menu.popup(event.globalPos())
-
-
-def breakable(text: str) -> str:
-    """The text, or its beginning, with places without width where its long words may be broken."""
-    text = cut(text)
-
-    def broken(word: re.Match[str]) -> str:
-        return _BREAK.join(re.findall(rf"[^\W_]{{1,{LONG_WORD}}}[\W_]?|[\W_]", word[0]))
-
-    return re.sub(rf"\S{{{LONG_WORD + 1},}}", broken, text)
 
 
 def label(text: str, role: str, tone: str = "") -> QLabel:
@@ -162,6 +159,26 @@ def problem_card(
     return card
 
 
+class WholeText(QStyledItemDelegate):
+    """Makes rows as high as their texts are in the width that the style sheet leaves them, which
+    Qt does not take into account."""
+
+    def __init__(self, rows: QListWidget) -> None:
+        super().__init__(rows)
+        self._rows = rows
+
+    def sizeHint(
+        self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex
+    ) -> QSize:
+        found = super().sizeHint(option, index)
+        margin = self._rows.style().pixelMetric(QStyle.PixelMetric.PM_FocusFrameHMargin) + 1
+        width = self._rows.viewport().width() - 2 * (px(4) + margin)
+        text = str(index.data() or "")
+        wrap = Qt.TextFlag.TextWordWrap
+        needed = self._rows.fontMetrics().boundingRect(0, 0, max(width, 1), 0, wrap, text).height()
+        return QSize(found.width(), max(found.height(), needed + px(6)))
+
+
 class RemarkList(QListWidget):
     """Lines of text, as high as they are up to a third of a page; choosing one calls `go` with what
     it is about."""
@@ -170,6 +187,7 @@ class RemarkList(QListWidget):
         """`rows`: the line, and what it is about ("" for none)."""
         super().__init__()
         self.setWordWrap(True)
+        self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
         self.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self.setResizeMode(QListWidget.ResizeMode.Adjust)
@@ -181,6 +199,11 @@ class RemarkList(QListWidget):
             self.addItem(item)
         for chosen in (self.itemClicked, self.itemActivated):
             chosen.connect(lambda item: go(item.data(Qt.ItemDataRole.UserRole)))
+        self.setItemDelegate(WholeText(self))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self.updateGeometry()  # in another width the texts have another height
 
     def sizeHint(self) -> QSize:
         rows = sum(self.sizeHintForRow(row) for row in range(min(self.count(), MOST_AT_ONCE)))

@@ -114,7 +114,8 @@ class CanvasRequests(QObject):
             page.add_files(material)
 
     def show_added(self, document: Document, nodes: list[str]) -> None:
-        """Nodes came into a document: select them, in sight, and give them the keyboard."""
+        """Nodes came into a document: select them, in sight, and give them the keyboard. A whole
+        graph in an empty document is shown whole."""
         page = self._pages.current
         if page is not None and page.document is document and nodes:
             page.view.setFocus()
@@ -167,5 +168,7 @@ class CanvasRequests(QObject):
 
 def _select_in_sight(page: DocumentPage, nodes: list[str]) -> None:
     page.scene.store.select(nodes)
-    if not page.view.visible_rect().contains(page.scene.store.bounds(nodes).center()):
+    if 1 < len(nodes) == len(page.document.graph.nodes):
+        page.view.fit()
+    elif not page.view.visible_rect().contains(page.scene.store.bounds(nodes).center()):
         page.view.show_node(nodes[-1])

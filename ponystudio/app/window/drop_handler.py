@@ -168,7 +168,7 @@ class DropHandler(QObject):
                 return
             self.added.emit(document, [id for id in document.graph.nodes if id not in graph.nodes])
             if choice.imported is not None:
-                title = choice.path.name if choice.path else self.tr("What was pasted")
+                title = choice.path.name if choice.path else self.tr("The pasted text")
                 added = as_added(choice.imported, graph)
                 document.add_remarks(added.remarks)
                 self.notice.emit(notices.imported(title, added))

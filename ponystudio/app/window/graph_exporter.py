@@ -106,7 +106,7 @@ class GraphExporter(QObject):
         self._tell(path, await in_background(write))
 
     def _tell(self, path: Path, remarks: Sequence[Remark]) -> None:
-        rows: list[Row] = [("spare", str(remark), "") for remark in remarks]
+        rows: list[Row] = [("item", str(remark), "") for remark in remarks]
         kind: NoticeKind = "warn" if rows else "ok"
         title = tr("%1 was written").replace("%1", path.name)
         text = tr("What cannot be said there:") if rows else ""

@@ -12,7 +12,7 @@ from ponystudio.canvas.painting.paint_card import BadgeFades
 from ponystudio.canvas.painting.paint_context import PaintContext
 from ponystudio.canvas.painting.paint_overview import OverviewPicture
 from ponystudio.canvas.scene.item_store import Detail, ItemStore
-from ponystudio.canvas.scene.items import NodeItem
+from ponystudio.canvas.scene.items import NodeItem, NoteItem
 from ponystudio.canvas.scene.scene import GraphScene
 from ponystudio.widgets import metrics, theme
 
@@ -92,17 +92,22 @@ class ScenePainter(QObject):
         for frame in frames:
             paint_frame.paint_frame(painter, frame, brush)
         notes = [note for note in self._store.note_items if _touches(note.rect, around)]
-        for note in notes[-MOST_PAINTED:]:
-            paint_frame.paint_note(painter, note, brush)
         if brush.detail != "full":
+            self._paint_notes(painter, notes, brush)
             paint_overview.paint(painter, self._overview, parts, brush)
             paint_frame.paint_far_titles(painter, frames, brush)
             return
         paint_wire.paint_wires(painter, parts, brush)
+        self._paint_notes(painter, notes, brush)  # no wire runs over their text
         cards = cards_in(self._store, parts)[-MOST_PAINTED:]
         for item in cards:
             paint_card.paint(painter, item, brush, self.badge_fades)
         paint_card.paint_messages(painter, cards, brush)
+
+    @staticmethod
+    def _paint_notes(painter: QPainter, notes: list[NoteItem], brush: PaintContext) -> None:
+        for note in notes[-MOST_PAINTED:]:
+            paint_frame.paint_note(painter, note, brush)
 
 
 def cards_in(store: ItemStore, parts: list[QRectF]) -> list[NodeItem]:

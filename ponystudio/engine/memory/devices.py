@@ -263,4 +263,6 @@ def _cpu_flags() -> set[str]:
 def _title(device: torch.device) -> str:
     if device.type == "cuda":
         return str(torch.cuda.get_device_name(device))
-    return {"cpu": f"CPU with {torch.get_num_threads()} threads", "mps": "Apple GPU"}[device.type]
+    threads = torch.get_num_threads()
+    cores = "1 thread" if threads == 1 else f"{threads} threads"
+    return {"cpu": f"CPU with {cores}", "mps": "Apple GPU"}[device.type]

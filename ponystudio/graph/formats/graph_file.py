@@ -82,6 +82,7 @@ MAX_BYTES = 256 * 2**20
 _PICTURES = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 _MODES = get_args(Mode)
 _GRAPH_KEYS = frozenset(("format", "version", "nodes", "models", "view"))
+_READABLE = "Choose a graph, a workflow of ComfyUI's, or a picture with one."
 _NODE_KEYS = frozenset(("type", "version", "params", "inputs", "mode", "title"))
 
 
@@ -257,7 +258,8 @@ def _other_tool(document: Any) -> GraphFileError:
             remedy="Open it, or turn it into one with `ponystudio import`.",
         )
     return GraphFileError(
-        "This is no PonyStudio graph.", remedy=f'A graph file has "format": "{FORMAT}".'
+        "This is no PonyStudio graph, and none of another program that is known.",
+        remedy=f'{_READABLE} Ours has "format": "{FORMAT}".',
     )
 
 
@@ -347,7 +349,7 @@ def _wrong(where: str, wanted: str, value: Any) -> GraphFileError:
 
 
 def _unreadable(what: str, where: str, remedy: str = "") -> GraphFileError:
-    return GraphFileError(what, where=where, remedy=remedy or "Choose a PonyStudio graph file.")
+    return GraphFileError(what, where=where, remedy=remedy or _READABLE)
 
 
 def _join(file: str, place: str) -> str:

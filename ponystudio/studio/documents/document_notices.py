@@ -35,6 +35,8 @@ def imported(title: str, found: Imported) -> Notification:
     """What is to be known of a graph that another tool has made."""
     if found.program == "ComfyUI":
         counted = tr("%1 nodes of ComfyUI, of which %2 are known here")
+        if found.mapped == found.total:
+            counted = tr("%1 nodes of ComfyUI, all known here")
         if found.total == 1:
             known = found.mapped == 1
             counted = (
@@ -46,8 +48,8 @@ def imported(title: str, found: Imported) -> Notification:
     else:
         text = tr("Made of what %1 wrote into it").replace("%1", found.program)
     classes = Counter(found.placeholders.values())
-    rows: list[Row] = [("spare", name, str(number)) for name, number in classes.most_common()]
-    rows += [("spare", str(remark), "") for remark in found.remarks]
+    rows: list[Row] = [("item", name, str(number)) for name, number in classes.most_common()]
+    rows += [("item", str(remark), "") for remark in found.remarks]
     kind: NoticeKind = "warn" if rows else "ok"
     headline = tr("%1 was translated").replace("%1", title)
     return Notification(headline, text, kind=kind, rows=first_rows(rows))

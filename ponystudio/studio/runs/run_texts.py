@@ -14,6 +14,7 @@ from ponystudio.api.spec import NodeSpec
 from ponystudio.engine.protocol import run_events
 from ponystudio.engine.protocol.run_events import CACHED, RUNS, UP_TO_DATE, NodePlan
 from ponystudio.graph.model import Graph
+from ponystudio.graph.placeholder import stands_for
 from ponystudio.graph.result_keys import CODE_CHANGED, NEVER_RUN, VERSION_CHANGED
 from ponystudio.graph.topology import effective
 from ponystudio.qt.i18n import tr
@@ -64,7 +65,7 @@ def title(graph: Graph, catalog: Mapping[str, NodeSpec], id: str) -> str:
     spec = catalog.get(node.type)
     if node.title and (len(node.title) <= LONGEST or spec is None):
         return node.title
-    return spec.title if spec else node.id
+    return spec.title if spec else stands_for(node) or node.id
 
 
 def duration(seconds: float) -> str:

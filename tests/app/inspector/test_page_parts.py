@@ -9,7 +9,7 @@ from PySide6.QtTest import QTest
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import show_graph, texts
-from ponystudio.app.inspector.page_parts import Value
+from ponystudio.app.inspector.page_parts import RemarkList, Value
 from ponystudio.graph.editing.edits import SetParam
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.widgets.rich_text import PlainLabel
@@ -38,3 +38,16 @@ def test_long_names_of_nodes_break_wherever_they_are_told(window):
     assert {label.property("role") for label in told} == {"body", "group"}
     assert max(label.minimumSizeHint().width() for label in told) < 180
     assert page.minimumSizeHint().width() <= window.inspector.area.viewport().width()
+
+
+def test_a_remark_has_room_for_all_its_words(window, qtbot):
+    words = "text encoders of the type that nobody here has ever heard of are not known here " * 2
+    rows = RemarkList([(words, "")], lambda _: None)
+    qtbot.addWidget(rows)
+    rows.resize(220, 300)
+    rows.show()
+    until(lambda: rows.visualItemRect(rows.item(0)).height() > 0)
+    shown = rows.visualItemRect(rows.item(0))
+    wrap = Qt.TextFlag.TextWordWrap
+    needed = rows.fontMetrics().boundingRect(0, 0, shown.width() - 8, 0, wrap, words)
+    assert needed.height() <= shown.height() <= rows.sizeHint().height()

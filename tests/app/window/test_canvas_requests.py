@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from PySide6.QtCore import Qt
 
 from helpers.running import until
 from helpers.studio import text_to_picture
 from helpers.window import CTRL, picture, press, show_graph
+from ponystudio.graph.editing.edits import AddNode
 from ponystudio.studio.documents.editable_graph import Problem
 from ponystudio_resources import path as resource
 
@@ -84,3 +87,18 @@ def test_what_is_added_from_beside_the_canvas_covers_nothing(window):
         assert [other for other in cards if cards[other].intersects(cards[id])] == [id]
     (shown,) = page.scene.store.selected_nodes()
     until(lambda: page.view.visible_rect().contains(cards[shown]))
+
+
+def test_a_graph_that_comes_into_an_empty_document_is_shown_whole(window):
+    document = window.documents.current
+    graph = text_to_picture()
+    document.do_all(
+        [
+            AddNode(node, {"pos": [900 * i, 0]})
+            for i, node in enumerate(replace(node, inputs={}) for node in graph.nodes.values())
+        ],
+        "Paste",
+    )
+    window.drop_handler.added.emit(document, list(document.graph.nodes))
+    view = window.page.view
+    until(lambda: view.visible_rect().contains(window.page.scene.store.bounds()))

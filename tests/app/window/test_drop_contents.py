@@ -91,7 +91,7 @@ def told_of_theirs(canvas):
     assert notice.text == "2 nodes of ComfyUI, of which 1 are known here"
     assert notice.kind == "warn"
     [unknown, (_, remark, _)] = notice.rows
-    assert unknown == ("spare", "Sharper", "1")
+    assert unknown == ("item", "Sharper", "1")
     id, _, said = remark.partition(": ")
     assert "depth" in said
     return notice.title, id
@@ -114,7 +114,7 @@ def test_so_does_its_text(canvas):
     for id in ("empty_latent_5", "empty_latent_6"):
         canvas.drop(mime=text(THEIRS))
         assert list(canvas.document.graph.nodes)[-2] == id
-        assert told_of_theirs(canvas) == ("What was pasted was translated", id)
+        assert told_of_theirs(canvas) == ("The pasted text was translated", id)
 
 
 def test_words_become_a_prompt_or_a_note(canvas):

@@ -87,5 +87,5 @@ def test_what_an_import_says_names_its_nodes_and_has_an_end():
     unknown = {str(n): f"Unknown{n % 5}" for n in range(6)}
     remarks = tuple(Remark(f"a_{n}", "lost") for n in range(7))
     rows = notices.imported("theirs", Imported(Graph(), unknown, remarks)).rows
-    assert rows[0] == ("spare", "Unknown0", "2")
+    assert rows[0] == ("item", "Unknown0", "2")
     assert [text for _, text, _ in rows[7:]] == ["a_2: lost", "and 4 more"]

@@ -41,7 +41,7 @@ def test_a_graph_of_comfyuis_opens_translated_as_a_document_of_its_own(studio, t
     (notice,) = told
     assert notice.title == "theirs was translated"
     assert notice.text == "2 nodes of ComfyUI, of which 1 are known here"
-    assert notice.rows == (("spare", "FaceDetailer", "1"),)
+    assert notice.rows == (("item", "FaceDetailer", "1"),)
 
 
 @pytest.mark.parametrize(
