@@ -15,6 +15,7 @@ from ponystudio.graph.comfyui.importer import Remark
 from ponystudio.graph.formats.python_script import python_script
 from ponystudio.graph.generation.infotext_writer import infotext
 from ponystudio.graph.model import Graph, Node
+from ponystudio.graph.model_facts import hashes_of
 from ponystudio.graph.placeholder import stands_for
 from ponystudio.graph.topology import ancestors, effective, known_value, order
 
@@ -112,12 +113,16 @@ _SAID = frozenset(
 
 
 def _hashes(graph: Graph) -> dict[str, str]:
-    """Those of model files that the graph says."""
-    return {
-        name: said["sha256"]
-        for name, said in graph.models.items()
-        if isinstance(said, Mapping) and isinstance(said.get("sha256"), str)
-    }
+    """Those of model files that the graph says, by which sites find such files."""
+    found: dict[str, str] = {}
+    for key, facts in graph.models.items():
+        if not isinstance(facts, Mapping):
+            continue
+        kind, hashes = facts.get("kind"), hashes_of(facts)
+        ways = ("autov3",) if kind == "loras" else ("sha256", "autov2")
+        if known := [hashes[way] for way in ways if way in hashes]:
+            found.setdefault(key.removeprefix(f"{kind}/"), known[0])
+    return found
 
 
 def _size(graph: Graph, catalog: Catalog, node: Node) -> tuple[int, int]:

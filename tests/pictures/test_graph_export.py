@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -36,6 +37,27 @@ def test_the_text_says_how_the_picture_is_made():
     assert "Size: 256x256" in exported.text
     assert "Model hash: ababababab" in exported.text
     assert exported.remarks == ()
+
+
+def test_the_text_says_the_hashes_by_which_sites_find_files():
+    lora = {"model": Link("checkpoint", "model"), "clip": Link("checkpoint", "clip")}
+    nodes = [
+        Node("lora", "core.apply_lora", params={"file": "mane.safetensors"}, inputs=lora),
+        Node(
+            *("sampler", "core.sample", 1, GRAPH.nodes["sampler"].params),
+            {**GRAPH.nodes["sampler"].inputs, "model": Link("lora", "model")},
+        ),
+    ]
+    models = {
+        "starter.safetensors": {"kind": "checkpoints", "autov2": "AB" * 5},
+        "loras/mane.safetensors": {"kind": "loras", "sha256": "cd" * 32, "autov3": "ef" * 6},
+        "odd": "no facts",
+    }
+    graph = replace(GRAPH.with_nodes(nodes), models=models)
+    text = TEXT_EXPORTS["infotext"].write(graph, CATALOG, "", {}).text
+    assert "Model hash: ababababab" in text
+    assert "mane: efefefefefef" in text
+    assert "cdcd" not in text
 
 
 def test_what_has_no_words_there_is_named():
