@@ -78,6 +78,7 @@ def test_transparency_goes_round(tmp_path: Path) -> None:
             "format": "webp",
             "quality": 80,
             "alpha": picture.mask,
+            "metadata": "everything",
         }
     ]
     assert torch.equal(picture.mask.values[0, 0], torch.from_numpy(levels[..., 3]) / 255)
