@@ -13,7 +13,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from ponystudio import __version__
-from ponystudio.cli.graph_argument import add_models_argument, given_folders
+from ponystudio.cli.graph_argument import given_folders
+from ponystudio.cli.model_arguments import add_models_argument
 from ponystudio.engine.cache.code_fingerprint import installed_version
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.errors import DamagedFile, UsageError

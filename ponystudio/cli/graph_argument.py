@@ -11,12 +11,12 @@ from pathlib import Path
 
 from ponystudio.cli.error_report import printable
 from ponystudio.cli.missing_models import (
-    add_rebind_argument,
     look_for_models,
     rebound,
     tell_others,
     with_remedies,
 )
+from ponystudio.cli.model_arguments import add_models_argument, add_rebind_argument
 from ponystudio.cli.set_params import set_params
 from ponystudio.engine.node_packs import NodePacks, load_packs
 from ponystudio.engine.preflight import check_models
@@ -108,17 +108,6 @@ def add_graph_arguments(parser: ArgumentParser) -> None:
     )
     add_models_argument(parser)
     add_rebind_argument(parser)
-
-
-def add_models_argument(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--models",
-        metavar="DIR",
-        type=Path,
-        action="append",
-        default=[],
-        help="a folder of models, laid out as ours, ComfyUI's or A1111's; may be given again",
-    )
 
 
 def open_graph(arguments: Namespace) -> OpenedGraph:

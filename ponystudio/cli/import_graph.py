@@ -4,23 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser, Namespace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from ponystudio.cli.error_report import printable
-from ponystudio.cli.graph_argument import (
-    add_models_argument,
-    found_models,
-    given_folders,
-    report_import,
-    report_problems,
-)
-from ponystudio.cli.missing_models import add_rebind_argument, with_remedies
-from ponystudio.engine.node_packs import load_packs
-from ponystudio.engine.preflight import check_models
-from ponystudio.errors import MissingFile
-from ponystudio.graph.formats import graph_file
-from ponystudio.graph.formats.migrations import upgrade_nodes
-from ponystudio.graph.topology import effective
+from ponystudio.cli.model_arguments import add_models_argument, add_rebind_argument
 from ponystudio.pictures.graph_opening import open_file
 from ponystudio.system.file_names import absolute, as_stored
 
@@ -36,9 +23,27 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 def main(arguments: Namespace) -> int:
     path = as_stored(arguments.file)
-    packs = load_packs()
+    with ThreadPoolExecutor(1, "opening") as reading:
+        opening = reading.submit(open_file, path)
+        # A picture's process takes as long to start as all that is asked of the nodes.
+        from ponystudio.cli.error_report import printable
+        from ponystudio.cli.graph_argument import (
+            found_models,
+            given_folders,
+            report_import,
+            report_problems,
+        )
+        from ponystudio.cli.missing_models import with_remedies
+        from ponystudio.engine.node_packs import load_packs
+        from ponystudio.engine.preflight import check_models
+        from ponystudio.errors import MissingFile
+        from ponystudio.graph.formats import graph_file
+        from ponystudio.graph.formats.migrations import upgrade_nodes
+        from ponystudio.graph.topology import effective
+
+        packs = load_packs()
     report_problems(packs)
-    opened = open_file(path)
+    opened = opening.result()
     graph, _ = upgrade_nodes(opened.graph, packs.upgrades, packs.catalog)
     folders = given_folders(arguments.models, absolute(path).parent)
     if opened.imported:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from argparse import ArgumentParser
 from collections.abc import Iterable, Mapping, Sequence
 
 from ponystudio.api.spec import NodeSpec
@@ -26,14 +25,6 @@ _HASHES = {
     "autov3": "AutoV3",
     "crc32": "CRC32",
 }
-
-
-def add_rebind_argument(parser: ArgumentParser) -> None:
-    parser.add_argument(
-        "--rebind",
-        action="store_true",
-        help="take missing models where they lie under other names; reads files for their hashes",
-    )
 
 
 def look_for_models(

@@ -13,9 +13,9 @@ from threading import Event as Flag
 from typing import Any
 
 from ponystudio.cli.error_report import Refused
-from ponystudio.cli.graph_argument import OpenedGraph, add_models_argument, open_graph
+from ponystudio.cli.graph_argument import OpenedGraph, open_graph
 from ponystudio.cli.interrupts import cancellable, interruptible
-from ponystudio.cli.missing_models import add_rebind_argument
+from ponystudio.cli.model_arguments import add_models_argument, add_rebind_argument
 from ponystudio.cli.progress import TextReport
 from ponystudio.engine.protocol.run_events import Event, Output
 from ponystudio.engine.verification import TOLERANCE, compare

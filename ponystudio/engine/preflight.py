@@ -49,7 +49,6 @@ from ponystudio.graph.coercion import coerce, node_arguments
 from ponystudio.graph.model import Graph, Link, Node
 from ponystudio.graph.topology import CONSTANTS, effective, known_value, order
 from ponystudio.library.file_checks import check_files
-from ponystudio.library.formats.number_check import check_numbers
 from ponystudio.library.model_folders import ModelFolders
 from ponystudio.library.recognition.control_signatures import ControlSignature
 from ponystudio.library.recognition.recognise import recognise
@@ -289,6 +288,9 @@ class _Recipes:
                 for name in names:
                     # Whoever takes one out of a picture looks at its numbers.
                     if name in self._embedding_files and not name.lower().endswith(PICTURES):
+                        # Imports numpy, which nothing else here does.
+                        from ponystudio.library.formats.number_check import check_numbers
+
                         check_numbers(self._folders.resolve("embeddings", name))
             except PonyStudioError as error:
                 yield _at(error, node.id, param.name)

@@ -6,27 +6,22 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ponystudio.errors import BadInput, GraphFileError
 from ponystudio.graph.comfyui import api_format, importer, workflow_format
-from ponystudio.graph.comfyui.exporting.own_graph import restored
 from ponystudio.graph.comfyui.importer import Imported
-from ponystudio.graph.comfyui.source_graph import parsed
+from ponystudio.graph.comfyui.source_graph import OWN_GRAPH, inside, parsed
 from ponystudio.graph.formats import embedded_metadata, graph_file
-from ponystudio.graph.generation import civitai
-from ponystudio.graph.generation.generation_graph import graph_of
-from ponystudio.graph.generation.generation_params import GenerationParams
-from ponystudio.graph.generation.generation_reading import (
-    of_size,
-    params_in,
-    params_of,
-    params_of_document,
-)
 from ponystudio.graph.model import Graph
 from ponystudio.pictures.picture_graph import picture_fields
 from ponystudio.pictures.picture_reader import read_fields, read_head
 from ponystudio.system.regular_file import read_regular
+
+# What ComfyUI's files need is imported here; what graphs are made of other programs' words by, and
+# what a workflow of our own is known by, where such is met: each takes as long as all the rest.
+if TYPE_CHECKING:
+    from ponystudio.graph.generation.generation_params import GenerationParams
 
 T = TypeVar("T")
 # Where ComfyUI's documents stand, and where others put them.
@@ -62,6 +57,8 @@ def carries_graph(path: Path) -> bool:
     fields = read_fields(path)
     if embedded_metadata.GRAPH in fields or any(map(importer.is_comfyui, _documents(fields))):
         return True
+    from ponystudio.graph.generation.generation_reading import params_in
+
     try:
         return params_in(fields) is not None
     except GraphFileError:  # it says that it says nothing
@@ -86,17 +83,35 @@ def _import_fields(fields: Mapping[str, str], path: Path | None = None) -> Impor
     drawn = next(filter(workflow_format.looks_like, found), None)
     ran = next(filter(api_format.looks_like, found), None)
     if drawn is not None or ran is not None:
-        return restored(importer.import_documents(drawn, ran), drawn)
-    params = params_in(fields)
-    return graph_of(_sized(params, path)) if params else None
+        return _restored(importer.import_documents(drawn, ran), drawn)
+    from ponystudio.graph.generation.generation_reading import params_in
+
+    return _graph_of(params_in(fields), path)
 
 
 def _documents(fields: Mapping[str, str]) -> list[Any]:
     return [parsed(fields.get(name, "")) for name in _COMFYUI_FIELDS]
 
 
+def _restored(imported: Imported, workflow: Any) -> Imported:
+    """A workflow that we wrote is the graph that it was written from."""
+    if not isinstance(workflow, Mapping) or OWN_GRAPH not in inside(workflow, "extra"):
+        return imported
+    from ponystudio.graph.comfyui.exporting.own_graph import restored
+
+    return restored(imported, workflow)
+
+
+def _graph_of(params: GenerationParams | None, path: Path | None = None) -> Imported | None:
+    from ponystudio.graph.generation.generation_graph import graph_of
+
+    return graph_of(_sized(params, path)) if params else None
+
+
 def _sized(params: GenerationParams, path: Path | None = None) -> GenerationParams:
     """With the size of the picture, where its texts do not tell it."""
+    from ponystudio.graph.generation.generation_reading import of_size
+
     if params.width and params.height:
         return params
     try:
@@ -111,12 +126,14 @@ def import_text(text: str) -> Imported | None:
     other. Raises GraphFileError for a damaged one."""
     document = parsed(text)
     if importer.is_comfyui(document):
-        return restored(importer.import_document(document), document)
+        return _restored(importer.import_document(document), document)
+    from ponystudio.graph.generation import civitai
+    from ponystudio.graph.generation.generation_reading import params_of, params_of_document
+
     texts = civitai.comfyui_texts(document)
     if texts and (imported := _import_fields(texts)) is not None:
         return imported
-    params = params_of(text) if document is None else params_of_document(document)
-    return graph_of(_sized(params)) if params else None
+    return _graph_of(params_of(text) if document is None else params_of_document(document))
 
 
 def _import_file(path: Path) -> Imported | None:

@@ -14,6 +14,8 @@ from typing import Any
 from ponystudio.graph.model import Mode
 from ponystudio.system.json_reader import read_json
 
+# What a workflow carries under this name, in what is extra, is the graph that it was written from.
+OWN_GRAPH = "ponystudio"
 # Of a file, and with those in subgraphs: two levels that hold each other ten times are a hundred.
 MOST_NODES = 100_000
 # Of a wire; those nearest to its end are kept.

@@ -28,14 +28,20 @@ from ponystudio.graph.comfyui.exporting.workflow_writer import (
     socket_type,
 )
 from ponystudio.graph.comfyui.importer import OWN_CLASS, SOURCE, Remark, import_documents
-from ponystudio.graph.comfyui.source_graph import SourceNode, Wire, inside, objects, text
+from ponystudio.graph.comfyui.source_graph import (
+    OWN_GRAPH,
+    SourceNode,
+    Wire,
+    inside,
+    objects,
+    text,
+)
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.graph_shape import shape
 from ponystudio.graph.model import Graph
 from ponystudio.graph.topology import effective
 
-# What a workflow carries under this name, beside all else, is the graph itself.
-OWN, OWN_FAMILIES = "ponystudio", "ponystudio_families"
+OWN_FAMILIES = "ponystudio_families"
 # Of a document of theirs what says something of nodes and links that are written anew.
 _OF_NODES = ("nodes", "links", "floatingLinks", "reroutes", "definitions", "subgraphs", "groups")
 _EXTRA_OF_NODES = ("groupNodes", "linkExtensions", "reroutes", "ue_links", "links_added_by_ue")
@@ -251,7 +257,7 @@ def _with_itself(
     """The document with the graph in it, and an id that is the same for the same graph."""
     extra = {name: value for name, value in graph.extra.items() if name != SOURCE}
     own = graph_file.to_json(replace(graph, extra=extra), catalog)
-    document["extra"] = {**inside(document, "extra"), OWN: own}
+    document["extra"] = {**inside(document, "extra"), OWN_GRAPH: own}
     if families:  # by them the same is written again
         document["extra"][OWN_FAMILIES] = dict(families)
     id = str(uuid.uuid5(uuid.NAMESPACE_OID, graph_file.lay_out(own)))

@@ -9,9 +9,9 @@ from typing import Any
 from ponystudio.api.spec import NodeSpec
 from ponystudio.errors import GraphError, GraphFileError
 from ponystudio.graph.catalog import shipped_catalog
-from ponystudio.graph.comfyui.exporting.exporter import OWN, OWN_FAMILIES, export_workflow
+from ponystudio.graph.comfyui.exporting.exporter import OWN_FAMILIES, export_workflow
 from ponystudio.graph.comfyui.importer import Imported, Remark, import_documents
-from ponystudio.graph.comfyui.source_graph import inside
+from ponystudio.graph.comfyui.source_graph import OWN_GRAPH, inside
 from ponystudio.graph.formats import graph_file
 from ponystudio.graph.graph_shape import shape
 
@@ -25,7 +25,7 @@ def restored(
     """The import of a workflow, as the very graph that it was written from where its nodes, values
     and wires are still those; else as it is, which is told."""
     extra = inside(workflow, "extra") if isinstance(workflow, Mapping) else {}
-    said, families = extra.get(OWN), inside(extra, OWN_FAMILIES)
+    said, families = extra.get(OWN_GRAPH), inside(extra, OWN_FAMILIES)
     if not isinstance(said, dict):
         return imported
     specs = catalog or shipped_catalog()
