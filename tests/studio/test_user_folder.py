@@ -158,6 +158,10 @@ def test_settings_are_as_they_were_chosen(window, home):
         "starred_models": ["checkpoints/starter.safetensors"],
         "model_order": "newest",
         "welcomed": True,
+        # Of a later version than the file.
+        "metadata": "everything",
+        "disclosure": True,
+        "signed": False,
     }
     assert {"geometry", "panel", "right", "upper"} <= settings.get("window").keys()
     assert settings.get("window")["panel"] == window.shell.panel == "nodes"
