@@ -48,6 +48,7 @@ def shoot_all(app, folder: Path) -> None:
     camera.wait(lambda: window.services.worker.is_ready)
     camera.rest(1.0)
     camera.run(during="running")
+    camera.rest(2.0)  # till its thumbnail is there
     camera.shoot("finished")
     for words in ("cat, flat, pink background", "zebra, 3d, green background"):
         camera.say(words)
