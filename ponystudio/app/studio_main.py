@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 # Seconds after which a thread that computes makes way for another that waits. Every call of Qt that
 # takes long lets others go on, and has to wait for them in turn; Python's 5 ms are felt.
-MAKING_WAY = 0.0005
+SWITCH_INTERVAL = 0.0005
 # Milliseconds after which other starts are heard, which wait for longer: the window comes first.
 LISTEN_DELAY = 200
 
@@ -48,7 +48,7 @@ def main(files: Sequence[Path] = ()) -> int:
             return 0
         print("PonyStudio is open already and does not answer.", file=sys.stderr)
         return 1
-    sys.setswitchinterval(MAKING_WAY)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     garbage = GarbageCollector(app)
     settings, guard = Settings(), restore_guard()
     settings.restore_look(guard)

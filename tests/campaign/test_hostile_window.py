@@ -24,7 +24,7 @@ from PySide6.QtTest import QTest
 from helpers import hostile, hostile_files, hostile_pictures
 from helpers.window import open_window
 from ponystudio.app.gui_garbage_collection import GarbageCollector
-from ponystudio.app.studio_main import MAKING_WAY
+from ponystudio.app.studio_main import SWITCH_INTERVAL
 
 pytestmark = [pytest.mark.campaign, pytest.mark.timeout(3600), pytest.mark.log_warnings]
 GAP, GROWTH = 0.2, 500 * 2**20
@@ -91,7 +91,7 @@ def home(tmp_path, monkeypatch, qapp) -> Path:
 def window(home):
     # As in the studio: no other thread collects it, and those that compute make way.
     garbage, usual = GarbageCollector(), sys.getswitchinterval()
-    sys.setswitchinterval(MAKING_WAY)
+    sys.setswitchinterval(SWITCH_INTERVAL)
     with open_window() as window:
         QTest.qWait(500)
         yield window

@@ -17,6 +17,7 @@ from ponystudio.graph.comfyui.arrangement import arranged
 from ponystudio.graph.comfyui.card_noise import drawn_on_cards
 from ponystudio.graph.comfyui.flux_shift import with_flux_shift
 from ponystudio.graph.comfyui.folding import folded
+from ponystudio.graph.comfyui.literal_texts import read_as_marks
 from ponystudio.graph.comfyui.mapping import (
     Builder,
     Carried,
@@ -107,20 +108,23 @@ def import_documents(workflow: Any = None, prompt: Any = None) -> Imported:
     stay in it, as `extra["comfyui"]`. Raises GraphFileError where they are damaged."""
     drawn = two_documents.workflow_in(prompt) if workflow is None else workflow
     imported = import_graph(two_documents.read(drawn, prompt))
+    if prompt is not None:
+        said = tuple(Remark(*marks) for marks in read_as_marks(imported.graph))
+        imported = replace(imported, remarks=(*imported.remarks, *said))
     models = plain(told_models(imported.graph, shipped_catalog(), drawn))
     imported = replace(imported, graph=replace(imported.graph, models=models))
     given = {"workflow": workflow, "prompt": prompt}
     given = {name: document for name, document in given.items() if document is not None}
-    said = ""
+    unkept = ""
     if size_of(given) > _MOST_KEPT:
-        said = "it is too large"
+        unkept = "it is too large"
     else:
         try:
             given = plain(given)
         except GraphError as error:
-            said = error.what
-    if said:
-        remark = Remark("", f"the file itself is not kept in the graph: {said}")
+            unkept = error.what
+    if unkept:
+        remark = Remark("", f"the file itself is not kept in the graph: {unkept}")
         return replace(imported, remarks=(*imported.remarks, remark))
     return replace(imported, graph=replace(imported.graph, extra={SOURCE: given}))
 

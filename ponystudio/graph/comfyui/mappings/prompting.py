@@ -13,14 +13,13 @@ from ponystudio.graph.comfyui.exporting.export_mapping import (
     Target,
     Targets,
 )
+from ponystudio.graph.comfyui.literal_texts import DRAWN_WORDS
 from ponystudio.graph.comfyui.mapping import Builder, Mapped, MappedOutput, NodeMapping, Outputs
 from ponystudio.graph.comfyui.source_graph import SourceNode, Wire
 from ponystudio.graph.model import Link
 from ponystudio.graph.plain_json import shown
 
 _PASSED = {"conditioning": "conditioning"}
-# What ComfyUI's editor draws one word of, whenever it runs.
-_DRAWN = re.compile(r"(?<!\\)\{[^{}|]*+\|[^{}]*+\}")
 
 
 def encode(node: SourceNode, builder: Builder) -> Outputs:
@@ -37,7 +36,7 @@ def encode(node: SourceNode, builder: Builder) -> Outputs:
 def _tell_what_is_drawn(node: SourceNode, builder: Builder, *texts: str) -> None:
     for name in texts:
         said = node.inputs.get(name)
-        if isinstance(said, str) and (found := _DRAWN.search(said)):
+        if isinstance(said, str) and (found := DRAWN_WORDS.search(said)):
             builder.tell(node, f"{shown(found[0])} is plain text here: no word of it is drawn")
 
 
